@@ -1,0 +1,1 @@
+"""Synthetic characters, networks, trainers and exporters behind the models of Rigline."""

@@ -1,0 +1,383 @@
+"""What characters wear and carry: hats, hair, ears, packs, capes, armour, skirts, robes, props.
+
+Every function here takes an ``Outfit`` (what is known of the posed character) and adds pieces to
+it. Labels follow what a rigger would do: things on the head move with the head, packs and capes
+with the upper torso, skirts with hips and legs, held things with the hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rigline.avatar.body import Part
+from rigline_training.character import Character, Floats, Ints, Piece, basis_along, rotation
+from rigline_training.solids import lathe_piece, solid_piece
+
+X, Y, Z = np.eye(3)
+
+
+@dataclass
+class Outfit:
+    """The posed body's measures, and the pieces added so far."""
+
+    rng: np.random.Generator
+    joints: Floats
+    points: Floats
+    labels: Ints
+    pieces: list[Piece] = field(default_factory=list)
+    hidden: Callable[[Floats], Floats] | None = None
+
+    def __post_init__(self) -> None:
+        head = self.points[self.labels == Part.HEAD]
+        low, high = np.quantile(head, 0.02, axis=0), np.quantile(head, 0.98, axis=0)
+        self.head_centre, self.head_half = (low + high) / 2, (high - low) / 2 + 1e-3
+        torso = self.points[self.labels == Part.UPPER_TORSO]
+        torso = torso if len(torso) > 5 else self.points
+        self.torso_centre = (torso.min(axis=0) + torso.max(axis=0)) / 2
+        self.torso_half = np.ptp(torso, axis=0) / 2 + 1e-3
+        self.shoulder_half = abs(self.joints[3, 0] - self.joints[6, 0]) / 2 + 1e-3
+        self.floor = self.points[:, 1].min()
+        self.neck_height = self.joints[Part.HEAD, 1] - self.floor
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.rng.random() < probability)
+
+    def add(
+        self, kinds: str, half: Floats, centre: Floats, part: int, axes: Floats | None = None,
+        *, covers: float = 0.0, name: str,
+    ) -> None:  # fmt: skip
+        """Add a primitive of one of the kinds (space separated) to the outfit."""
+        kind = str(self.rng.choice(kinds.split()))
+        self.pieces.append(
+            solid_piece(
+                kind, np.asarray(half, float), centre, int(part), axes,
+                detail=int(self.rng.integers(1, 4)), covers=self.chance(covers), name=name,
+            )  # fmt: skip
+        )
+
+
+def brimmed_hat(o: Outfit) -> None:
+    """Wizard hats, straw hats, caps: a crown that may bend, and a brim that may droop."""
+    rng, half = o.rng, o.head_half
+    base = o.head_centre + [0, half[1] * rng.uniform(0.15, 0.8), 0]
+    brim = half[0] * rng.uniform(1.15, 2.6)
+    crown = half[0] * rng.uniform(0.85, 1.2)
+    tall = half[1] * rng.choice([rng.uniform(0.5, 1.1), rng.uniform(1.2, 3.0)])
+    depth = half[2] / half[0]
+    power = rng.uniform(0.6, 1.4)
+    profiles: tuple[Callable[[Floats], Floats], ...] = (
+        lambda t: crown * (1 - 0.95 * t),
+        lambda t: crown * np.where(t < 0.95, 1 - 0.15 * t, 0.02),
+        lambda t: crown * np.sqrt(np.maximum(1 - t * t, 1e-4)),
+        lambda t: crown * (1 - t) ** power,
+    )
+    tilt = rotation(rng.normal(size=3), np.deg2rad(rng.normal(0, 7)))
+    profile = profiles[rng.integers(4)]
+    hat = lathe_piece(profile, 0, tall, 0 * X, Part.HEAD, depth=depth, name="hat")
+    bend = rng.uniform(-0.4, 0.4, 3) * [1, 0, 1] * tall * o.chance(0.5)
+    bent = hat.vertices + np.clip(hat.vertices[:, 1:2] / tall, 0, 1) ** 2 * bend
+    o.pieces.append(hat.moved(bent @ tilt.T + base))
+    droop, thick = rng.uniform(-0.25, 0.35), rng.uniform(0.005, 0.05) * half[1]
+    peak_only = o.chance(0.25)
+    for side in (1, -1):
+        ring = lathe_piece(
+            lambda t: crown + (max(brim, crown * 1.05) - crown) * t, 0, -droop * brim, 0 * X,
+            Part.HEAD, depth=depth, rings=3, name="brim",
+        )  # fmt: skip
+        faces = ring.faces if side > 0 else ring.faces[:, ::-1]
+        if peak_only:
+            faces = faces[(ring.vertices[faces][:, :, 2] > 0).all(axis=1)]
+        vertices = (ring.vertices + [0, side * thick, 0]) @ tilt.T + base
+        o.pieces.append(Piece(vertices, faces, ring.labels, name="brim"))
+
+
+def helmet(o: Outfit) -> None:
+    """A shell around the head, with visor, crest or neck ring."""
+    rng, half = o.rng, o.head_half
+    scale = rng.uniform(1.03, 1.5, 3) * [1, 1, 1]
+    centre = o.head_centre + [0, half[1] * rng.uniform(-0.1, 0.3), 0]
+    o.add("ellipsoid box cylinder capsule", half * scale, centre, Part.HEAD, covers=0.75, name="helmet")
+    if o.chance(0.4):
+        visor = half * [rng.uniform(0.6, 1.0), rng.uniform(0.1, 0.3), 0.3]
+        at = centre + [0, half[1] * rng.uniform(-0.3, 0.3), half[2] * scale[2] * 0.9]
+        o.add("box", visor, at, Part.HEAD, name="visor")
+    if o.chance(0.3):
+        crest = [half[0] * 0.12, half[1] * rng.uniform(0.2, 0.7), half[2] * rng.uniform(0.2, 1)]
+        o.add("box ellipsoid cone", crest, centre + [0, half[1] * scale[1], 0], Part.HEAD, name="crest")
+    if o.chance(0.3):
+        ring = [half[0] * 1.1, half[1] * 0.12, half[2] * 1.1]
+        at = o.head_centre - [0, half[1] * rng.uniform(0.6, 1.0), 0]
+        o.add("cylinder", ring, at, Part.HEAD, name="collar ring")
+
+
+def plain_hat(o: Outfit) -> None:
+    rng, half = o.rng, o.head_half
+    tall = half[1] * rng.uniform(0.2, 1.3)
+    size = [half[0] * rng.uniform(0.6, 1.2), tall, half[2] * rng.uniform(0.6, 1.2)]
+    at = o.head_centre + [0, half[1] + tall * rng.uniform(-0.6, 0.7), 0]
+    o.add("cylinder cone box ellipsoid", size, at, Part.HEAD, covers=0.4, name="hat")
+
+
+def hair(o: Outfit) -> None:
+    """A cap of hair, long hair at the back, twin tails or a bun."""
+    rng, half, centre = o.rng, o.head_half, o.head_centre
+    if o.chance(0.35):
+        size = half * rng.uniform(0.95, 1.35, 3) * [1, 0.85, 1]
+        at = centre + [0, half[1] * 0.3, -half[2] * rng.uniform(0, 0.35)]
+        o.add("ellipsoid", size, at, Part.HEAD, covers=0.4, name="hair")
+    if o.chance(0.15):
+        size = half * [rng.uniform(0.5, 1.15), rng.uniform(0.7, 2.2), rng.uniform(0.15, 0.45)]
+        at = centre - [0, half[1] * rng.uniform(0.2, 1.4), half[2] * rng.uniform(0.8, 1.2)]
+        o.add("box ellipsoid capsule", size, at, Part.HEAD, name="long hair")
+    if o.chance(0.1):
+        for side in (1, -1) if o.chance(0.6) else (0,):
+            length, wide = half[1] * rng.uniform(0.3, 1.6), half[0] * rng.uniform(0.15, 0.4)
+            at = centre + [
+                side * half[0] * rng.uniform(0.8, 1.4),
+                half[1] * 0.4 - length * 0.6,
+                -half[2] * rng.uniform(0.2, 1.1),
+            ]
+            turn = rotation(X, rng.uniform(0, 0.7)) @ rotation(Z, side * rng.uniform(0, 0.6))
+            o.add("capsule ellipsoid cone", [wide, length, wide], at, Part.HEAD, turn, name="tail of hair")
+
+
+def ears_and_face(o: Outfit) -> None:
+    """Ears, horns, antennae, snouts and bulging eyes."""
+    rng, half, centre = o.rng, o.head_half, o.head_centre
+    if o.chance(0.2):
+        long = 2.0 if o.chance(0.3) else 1.0
+        size = half * [rng.uniform(0.08, 0.4), rng.uniform(0.3, 0.8) * long, rng.uniform(0.08, 0.3)]
+        x, up = half[0] * rng.uniform(0.3, 1.0), half[1] * rng.uniform(0.5, 1.1)
+        lean = rng.uniform(-0.1, 1.2)
+        for side in (1, -1) if o.chance(0.9) else (0,):
+            at = centre + [side * x, up + (size[1] * 0.6 if long > 1 else 0), 0]
+            o.add("cone ellipsoid capsule box", size, at, Part.HEAD, rotation(Z, -side * lean), name="ear")
+    if o.chance(0.35):
+        size = half * [rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.4), rng.uniform(0.15, 0.6)]
+        at = centre + [0, -half[1] * rng.uniform(-0.1, 0.45), half[2] * rng.uniform(0.8, 1.1)]
+        o.add("ellipsoid box cone", size, at, Part.HEAD, name="snout")
+    if o.chance(0.2):
+        size, up = half * rng.uniform(0.1, 0.3), half[1] * rng.uniform(-0.1, 0.3)
+        for side in (1, -1):
+            at = centre + [side * half[0] * 0.4, up, half[2] * 0.95]
+            o.add("ellipsoid", size, at, Part.HEAD, name="eye")
+
+
+def back_gear(o: Outfit) -> None:
+    """Packs, capes, wings and tails."""
+    rng, half, centre = o.rng, o.torso_half, o.torso_centre
+    wide = o.shoulder_half
+    if o.chance(0.14):
+        size = [wide * rng.uniform(0.5, 1.1), half[1] * rng.uniform(0.4, 0.95), half[2] * rng.uniform(0.3, 0.9)]
+        at = centre - [0, 0, half[2] * rng.uniform(1, 1.6)]
+        o.add("box ellipsoid cylinder", size, at, Part.UPPER_TORSO, name="pack")
+    if o.chance(0.13):
+        cape(o)
+    if o.chance(0.06):
+        size = [wide * rng.uniform(0.5, 1.6), half[1] * rng.uniform(0.4, 1.2), 0.01]
+        lean, x = rng.uniform(-0.6, 0.6), wide * rng.uniform(0.8, 1.3)
+        for side in (1, -1):
+            at = centre + [side * x, 0, -half[2] * 1.3]
+            o.add("ellipsoid box", size, at, Part.UPPER_TORSO, rotation(Y, side * lean), name="wing")
+    if o.chance(0.08):
+        length, thick = rng.uniform(0.08, 0.25), rng.uniform(0.015, 0.05)
+        root = o.joints[Part.LOWER_TORSO]
+        at = root - [0, 0.3 * length, half[2] + 0.6 * length]
+        turn = rotation(X, rng.uniform(0.3, 1.2))
+        o.add("capsule ellipsoid", [thick, length, thick], at, Part.LOWER_TORSO, turn, name="tail")
+
+
+def cape(o: Outfit) -> None:
+    """A curved sheet behind the torso, down to anywhere between chest and ground."""
+    rng = o.rng
+    length = rng.uniform(0.25, 0.98) * o.neck_height
+    rows, columns = 7, 9
+    t, a = np.meshgrid(np.linspace(0, 1, rows), np.linspace(-1.3, 1.3, columns), indexing="ij")
+    flare = 1 + rng.uniform(0, 0.6) * t
+    rx, rz = o.shoulder_half * rng.uniform(0.7, 1.4), o.torso_half[2] * rng.uniform(1.0, 1.7)
+    x = o.joints[Part.UPPER_TORSO, 0] + rx * np.sin(a) * flare
+    z = o.torso_centre[2] - rz * np.cos(a) * flare
+    y = o.joints[Part.HEAD, 1] - t * length
+    vertices = np.stack([x, y, z], axis=-1).reshape(-1, 3)
+    i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")
+    c = (i * columns + j).ravel()
+    faces = np.concatenate(
+        [np.stack([c, c + 1, c + columns], 1), np.stack([c + 1, c + columns + 1, c + columns], 1)]
+    )
+    if o.chance(0.3):
+        faces = faces[:, ::-1]
+    labels = np.full(len(vertices), int(Part.UPPER_TORSO))
+    o.pieces.append(Piece(vertices, faces, labels, name="cape"))
+
+
+def armour(o: Outfit) -> None:
+    """Pauldrons, chest plates, collars, gauntlets, boots, belts and pouches."""
+    rng, half, centre, wide = o.rng, o.torso_half, o.torso_centre, o.shoulder_half
+    if o.chance(0.18):
+        size = np.array([wide, wide, half[2]]) * rng.uniform(0.25, 0.65, 3)
+        on_torso, lean = o.chance(0.33), rng.uniform(0, 0.4)
+        dx, dy = rng.uniform(-0.2, 0.6) * size[0], rng.uniform(0, 0.5) * size[1]
+        for b, side in ((3, 1), (6, -1)):
+            part = Part.UPPER_TORSO if on_torso else b
+            turn = rotation(Z, -side * lean)
+            o.add("ellipsoid box ellipsoid", size, o.joints[b] + [side * dx, dy, 0], part, turn, covers=0.3, name="pauldron")
+    if o.chance(0.14):
+        size = [wide * rng.uniform(0.75, 1.15), half[1] * rng.uniform(0.45, 0.9), half[2] * rng.uniform(1, 1.35)]
+        low, high = o.joints[Part.UPPER_TORSO, 1], o.joints[Part.HEAD, 1]
+        at = [centre[0], low + (high - low) * rng.uniform(0.4, 0.65), centre[2]]
+        o.add("box ellipsoid cylinder", size, np.array(at), Part.UPPER_TORSO, covers=0.5, name="chest plate")
+    if o.chance(0.08):
+        r = o.head_half[0] * rng.uniform(0.7, 1.3)
+        part = int(rng.choice([Part.UPPER_TORSO, Part.HEAD]))
+        o.add("cylinder", [r, half[1] * 0.15, r], o.joints[Part.HEAD] - [0, 0.01, 0], part, name="collar")
+    for first, probability, thin, thick in ((4, 0.12, 1.1, 2.0), (10, 0.14, 1.05, 1.8)):
+        if o.chance(probability):
+            _limb_tubes(o, first, rng.uniform(thin, thick))
+    if o.chance(0.16):
+        root, waist = o.joints[Part.LOWER_TORSO], o.joints[Part.UPPER_TORSO]
+        at = [root[0], root[1] + (waist[1] - root[1]) * rng.uniform(0.2, 0.8), centre[2]]
+        size = [wide * rng.uniform(0.7, 1.05), rng.uniform(0.012, 0.035), half[2] * 1.08]
+        o.add("cylinder box", size, np.array(at), Part.LOWER_TORSO, name="belt")
+    if o.chance(0.1):
+        x = o.joints[Part.LEFT_UPPER_LEG, 0] * rng.uniform(1.2, 2.0)
+        at = [x, o.joints[Part.LOWER_TORSO, 1] - 0.01, o.joints[Part.LOWER_TORSO, 2] + rng.uniform(-0.05, 0.05)]
+        o.add("box", [0.03, 0.04, 0.025], np.array(at), Part.LOWER_TORSO, name="pouch")
+
+
+def _limb_tubes(o: Outfit, first: int, wide: float) -> None:
+    """Gauntlets (first = LeftLowerArm) or boots (LeftLowerLeg): tubes around a limb segment."""
+    start = o.rng.uniform(0, 0.5)
+    kind = str(o.rng.choice(["cylinder", "box", "capsule"]))
+    covers = float(o.rng.random() < 0.6)
+    for b in (first, first + 3):
+        along = o.joints[b + 1] - o.joints[b]
+        length = np.linalg.norm(along) + 1e-9
+        mine = o.points[o.labels == b]
+        off = np.linalg.norm(np.cross(mine - o.joints[b], along / length), axis=1)
+        r = (np.median(off) if len(off) > 5 else 0.04) * wide
+        centre = o.joints[b] + along * (1 + start) / 2
+        half = [r, length * (1 - start) / 2, r]
+        o.add(kind, half, centre, b, basis_along(along), covers=covers, name="tube")
+
+
+def held_prop(o: Outfit) -> None:
+    """A sword, a bag, a shield: something that stayed in a hand or on a forearm."""
+    rng = o.rng
+    b = int(rng.choice([Part.LEFT_HAND, Part.RIGHT_HAND]))
+    mine = o.points[o.labels == b]
+    at = mine.mean(axis=0) if len(mine) else o.joints[b]
+    if o.chance(0.6):
+        length = rng.uniform(0.08, 0.3)
+        half = [rng.uniform(0.008, 0.03), length, rng.uniform(0.008, 0.04)]
+        at = at + [0, 0, length * rng.uniform(-0.2, 0.8)]
+        o.add("box cylinder capsule", half, at, b, rotation(X, rng.uniform(0.6, 1.8)), name="prop")
+    else:
+        half = [0.02, rng.uniform(0.08, 0.16), rng.uniform(0.08, 0.16)]
+        o.add("ellipsoid box", half, o.joints[b] + [0, 0, 0.04], b - 1, name="shield")
+
+
+def skirt(o: Outfit) -> None:
+    """A skirt or robe around hips and legs, which usually hides what is below it."""
+    rng, j, points = o.rng, o.joints, o.points
+    root, waist = j[Part.LOWER_TORSO], j[Part.UPPER_TORSO]
+    hip_y = (j[9, 1] + j[12, 1]) / 2
+    knee_y = (j[10, 1] + j[13, 1]) / 2
+    top = root[1] + (waist[1] - root[1]) * rng.uniform(0.3, 1.1)
+    share = rng.uniform(0.0, 0.3) if o.chance(0.5) else rng.uniform(0.3, 0.85)
+    hem = o.floor + (hip_y - o.floor) * share
+    near = np.isin(o.labels, [2, 9, 12]) & (points[:, 1] > hem) & (points[:, 1] < top)
+    wide = np.quantile(np.abs(points[near, 0] - root[0]), 0.9) if near.sum() > 20 else 0.0
+    r0 = max(wide or o.shoulder_half * 0.8, o.shoulder_half * 0.5) * rng.uniform(0.95, 1.2)
+    r1, depth, power = r0 * rng.uniform(1, 1.8), rng.uniform(0.65, 1.0), rng.uniform(0.6, 1.6)
+    centre = np.array([root[0], 0, root[2]])
+    piece = lathe_piece(
+        lambda t: r0 + (r1 - r0) * t**power, top, hem, centre, Part.LOWER_TORSO,
+        depth=depth, rings=14, segments=24, name="skirt",
+    )  # fmt: skip
+    v, faces = piece.vertices, piece.faces
+    border = hip_y - rng.uniform(-0.01, 0.05) * o.neck_height
+    left = v[:, 0] > root[0]
+    upper = np.where(left, Part.LEFT_UPPER_LEG, Part.RIGHT_UPPER_LEG)
+    labels = np.where(v[:, 1] > border, Part.LOWER_TORSO, np.where(v[:, 1] > knee_y, upper, upper + 1))
+    if o.chance(0.25):
+        labels = np.where(v[:, 1] > knee_y - 0.3 * o.neck_height, Part.LOWER_TORSO, labels)
+    if o.chance(0.3):
+        slit = rng.uniform(0.2, 0.8) * r0
+        middle = v[faces].mean(axis=1)
+        faces = faces[~((middle[:, 2] > root[2]) & (np.abs(middle[:, 0] - root[0]) < slit))]
+    if len(faces) < 8:
+        return
+    o.pieces.append(Piece(v, faces, labels.astype(np.int64), name="skirt"))
+    if o.chance(0.65):
+        o.hidden = _inside_skirt(top, hem, (r0, r1, power), depth, centre)
+    if o.chance(0.4):
+        _wide_sleeves(o)
+
+
+def _inside_skirt(
+    top: float, hem: float, profile: tuple[float, float, float], depth: float, centre: Floats
+) -> Callable[[Floats], Floats]:
+    r0, r1, power = profile
+
+    def inside(p: Floats) -> Floats:
+        t = np.clip((top - p[:, 1]) / (top - hem), 0, 1)
+        reach = np.hypot(p[:, 0] - centre[0], (p[:, 2] - centre[2]) / depth)
+        return (p[:, 1] < top) & (p[:, 1] > hem) & (reach < 0.97 * (r0 + (r1 - r0) * t**power))
+
+    return inside
+
+
+def _wide_sleeves(o: Outfit) -> None:
+    for b in (Part.LEFT_LOWER_ARM, Part.RIGHT_LOWER_ARM):
+        along = o.joints[b + 1] - o.joints[b]
+        length = np.linalg.norm(along) + 1e-9
+        r = 0.18 * length
+        sleeve = lathe_piece(
+            lambda t, r=r: r * (1 + 1.2 * t), -0.1 * length, 1.05 * length, o.joints[b], b,
+            axes=basis_along(along), name="sleeve",
+        )  # fmt: skip
+        beyond = (sleeve.vertices - o.joints[b]) @ along < 0
+        labels = np.where(beyond, b - 1, b).astype(np.int64)
+        o.pieces.append(Piece(sleeve.vertices, sleeve.faces, labels, name="sleeve"))
+
+
+HEADGEAR = ((0.14, brimmed_hat), (0.18, helmet), (0.12, plain_hat))
+
+
+def dressed(character: Character, rng: np.random.Generator) -> Character:
+    """The character with whatever chance makes it wear and carry."""
+    vertices, _, labels = character.merged()
+    if (labels == Part.HEAD).sum() < 8:
+        return character
+    o = Outfit(rng, character.joints, vertices, labels)
+    drawn, low = rng.random(), 0.0
+    for probability, wear in HEADGEAR:
+        if low <= drawn < low + probability:
+            wear(o)
+        low += probability
+    hair(o)
+    ears_and_face(o)
+    back_gear(o)
+    armour(o)
+    if o.chance(0.08):
+        held_prop(o)
+    if o.chance(0.2):
+        skirt(o)
+    names = tuple(sorted({p.name for p in o.pieces}))
+    body = character.pieces
+    if o.hidden is not None:
+        body = tuple(_without(p, o.hidden) for p in body)
+    return Character(
+        (*body, *o.pieces), character.joints, character.style, (*character.tags, *names)
+    )
+
+
+def _without(piece: Piece, hidden: Callable[[Floats], Floats]) -> Piece:
+    """The piece without the faces whose middle is hidden, unless that would leave nothing."""
+    keep = ~hidden(piece.vertices[piece.faces].mean(axis=1))
+    if keep.sum() < 8 or keep.all():
+        return piece
+    return Piece(piece.vertices, piece.faces[keep], piece.labels, piece.solid, piece.covers, piece.name)
