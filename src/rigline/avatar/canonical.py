@@ -1,0 +1,187 @@
+"""The canonical frame, and the way into it from whatever frame an asset came in.
+
+Canonical: right-handed, +Y up, facing +Z, the character's left at +X, feet on Y = 0, the bounding
+box centred on X = Z = 0, height 1.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rigline.avatar.mesh import Floats, Ints, TriangleMesh
+from rigline.avatar.sampling import Patches, PointCloud, patches, sample_surface
+from rigline.errors import InvalidInput
+
+N_ORIENTATION_POINTS: Final = 512
+N_ORIENTATION_PATCHES: Final = 64
+N_ORIENTATION_NEIGHBOURS: Final = 16
+YAW_DEAD_ZONE_RAD: Final = np.deg2rad(8.0)
+"""A smaller yaw is left alone: files are mostly square to their axes, and the estimate is not."""
+
+MAX_YAW_RAD: Final = np.deg2rad(45.0)
+
+
+def axis_turns() -> Floats:
+    """``(24, 3, 3)`` the rotations that map axes to axes; the first is the identity.
+
+    The order is by descending trace and then lexicographic, and part of the model's contract.
+    """
+    turns = []
+    for order in itertools.permutations(range(3)):
+        for signs in itertools.product((1.0, -1.0), repeat=3):
+            matrix = np.zeros((3, 3))
+            matrix[np.arange(3), order] = signs
+            if np.linalg.det(matrix) > 0:
+                turns.append(matrix)
+    return np.array(sorted(turns, key=lambda m: (-np.trace(m), m.ravel().tolist())))
+
+
+TURNS: Final = axis_turns()
+"""Class k of the orientation model: the input is the upright character turned by TURNS[k]."""
+
+
+def _composition() -> Ints:
+    """``(24, 24)``: COMPOSED[g, c] is the class of TURNS[g] @ TURNS[c]."""
+    product = TURNS[:, None] @ TURNS[None]
+    return np.abs(product[:, :, None] - TURNS).sum(axis=(3, 4)).argmin(axis=2)
+
+
+COMPOSED: Final = _composition()
+FRONT_IN_ASSET: Final = TURNS[:, :, 2]
+"""``(24, 3)`` where the character's front points in the asset, for each class."""
+
+UP_IN_ASSET: Final = TURNS[:, :, 1]
+
+
+def yaw_matrix(yaw_rad: float) -> Floats:
+    """``(3, 3)`` right-handed rotation about +Y; positive yaw turns the front from +Z to +X."""
+    c, s = np.cos(yaw_rad), np.sin(yaw_rad)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+@dataclass(frozen=True, eq=False)
+class CanonicalMesh:
+    """A mesh in the canonical frame and how it got there.
+
+    ``vertices (N, 3)`` float64, ``faces (M, 3)`` int64; ``canonical_from_asset (4, 4)`` is the
+    similarity that took the asset's points here. ``height_asset`` is the body's height in the
+    asset's own unit.
+    """
+
+    vertices: Floats
+    faces: Ints
+    canonical_from_asset: Floats
+    height_asset: float
+
+    @property
+    def mesh(self) -> TriangleMesh:
+        """The vertices and faces as a mesh."""
+        return TriangleMesh(self.vertices, self.faces)
+
+
+def to_canonical(mesh: TriangleMesh, upright_from_asset: Floats) -> CanonicalMesh:
+    """Turn a mesh upright by a rotation ``(3, 3)``, put it on the floor and scale it to height 1.
+
+    Raises ``InvalidInput`` for a mesh without height in that direction.
+    """
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.faces] = True
+    turned = mesh.vertices @ upright_from_asset.T
+    low, high = turned[used].min(axis=0), turned[used].max(axis=0)
+    height = float(high[1] - low[1])
+    if not height > 1e-9 * max(1.0, float(np.abs(turned[used]).max())):
+        raise InvalidInput(
+            "The mesh has no height.", remedy="A flat picture cannot be rigged; check the export."
+        )
+    origin = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
+    matrix = np.eye(4)
+    matrix[:3, :3] = upright_from_asset / height
+    matrix[:3, 3] = -origin / height
+    return CanonicalMesh((turned - origin) / height, mesh.faces, matrix, height)
+
+
+def orientation_views(mesh: TriangleMesh, samplings: int, seed: int) -> list[Patches]:
+    """The orientation model's inputs: some samplings of the surface, scaled to a unit box.
+
+    Each cloud is centred on the middle of its 1 % to 99 % box and divided by that box's longest
+    side, so that a lance or a stray vertex changes little.
+    """
+    views = []
+    for k in range(samplings):
+        cloud = sample_surface(mesh, N_ORIENTATION_POINTS, np.random.default_rng([seed, k]))
+        low, high = np.quantile(cloud.points, [0.01, 0.99], axis=0)
+        scale = max(float((high - low).max()), 1e-12)
+        unit = PointCloud((cloud.points - (low + high) / 2) / scale, cloud.normals)
+        views.append(patches(unit, N_ORIENTATION_PATCHES, N_ORIENTATION_NEIGHBOURS))
+    return views
+
+
+def turned_views(view: Patches) -> tuple[Floats, Ints]:
+    """One view turned by each of the 24 turns: features (24, n, 6) and neighbours (24, p, k)."""
+    turn = TURNS.transpose(0, 2, 1).astype(np.float32)
+    points = view.features[None, :, :3] @ turn
+    normals = view.features[None, :, 3:] @ turn
+    features = np.concatenate([points, normals], axis=2)
+    return features, np.repeat(view.neighbours[None], len(TURNS), axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Orientation:
+    """How an asset stands: ``turn`` is the index into TURNS, ``yaw_rad`` the rest about its up axis.
+
+    ``probability (24,)`` over the turns; ``margin`` is the best probability less the second best;
+    ``up_margin`` the same over the six up axes.
+    """
+
+    turn: int
+    yaw_rad: float
+    probability: Floats
+    margin: float
+    up_margin: float
+
+    @property
+    def upright_from_asset(self) -> Floats:
+        """``(3, 3)`` the rotation that stands the asset up, facing +Z."""
+        return yaw_matrix(-self.yaw_rad) @ TURNS[self.turn].T
+
+
+def vote_orientation(
+    log_probability: Floats, yaw: Floats, prior: Floats | None = None, sharpness: float = 1.0
+) -> Orientation:
+    """Join what the model says of turned copies of one asset.
+
+    ``log_probability (s, 24, 24)``: for each sampling and each applied turn g, the model's log
+    probabilities. ``yaw (s, 24, 2)``: cosine and sine of the yaw it saw. ``prior (24,)`` are log
+    probabilities to add, from what the file format promises. If the asset is turned by c, its copy
+    turned by g shows class g∘c, so the votes for c are read off the composition table.
+    """
+    mean = log_probability.mean(axis=0)
+    rows = np.arange(len(TURNS))[:, None]
+    votes = mean[rows, COMPOSED].mean(axis=0) * sharpness
+    if prior is not None:
+        votes = votes + prior
+    probability = np.exp(votes - votes.max())
+    probability /= probability.sum()
+    turn = int(probability.argmax())
+    agrees = COMPOSED[:, turn] == mean.argmax(axis=1)
+    average = (yaw[:, agrees] if agrees.any() else yaw).reshape(-1, 2).mean(axis=0)
+    angle = float(np.clip(np.arctan2(average[1], average[0]), -MAX_YAW_RAD, MAX_YAW_RAD))
+    ranked = np.sort(probability)[::-1]
+    up_total = np.sort(_by_up_axis(probability))[::-1]
+    return Orientation(
+        turn,
+        angle if abs(angle) > YAW_DEAD_ZONE_RAD else 0.0,
+        probability,
+        float(ranked[0] - ranked[1]),
+        float(up_total[0] - up_total[1]),
+    )
+
+
+def _by_up_axis(probability: Floats) -> Floats:
+    """``(6,)`` probability of each up axis."""
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    return np.array([probability[np.isclose(UP_IN_ASSET @ a, 1)].sum() for a in axes])

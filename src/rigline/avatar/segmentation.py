@@ -1,0 +1,207 @@
+"""From part probabilities at points to one part for every vertex and face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from rigline.avatar.body import N_PARTS
+from rigline.avatar.canonical import CanonicalMesh
+from rigline.avatar.diffusion import SurfaceDiffusion
+from rigline.avatar.mesh import (
+    Floats,
+    Ints,
+    face_areas,
+    face_cross,
+    islands,
+    unique_edges,
+    vertex_areas,
+    weld,
+)
+
+SMOOTHING_RADIUS = 0.01
+"""√t of the label smoothing, in shares of height."""
+
+CORNER_PULL = 0.25
+"""How far a face's query points lie from its corners towards its middle."""
+
+RIGID_SHARE = 0.8
+"""An island whose area belongs to one part by at least this share is wholly of that part."""
+
+MAIN_SHARE = 0.4
+"""An island with more of the area than this is the body itself and is never snapped."""
+
+STRAY_SHARE = 0.2
+"""A patch smaller than this share of the part's largest patch is taken for a stray."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """``part (N,)`` uint8 per vertex, ``face_part (M,)`` uint8, ``probability (N, 15)`` float32.
+
+    Vertices that coincide have the same part. ``probability`` is the models' smoothed opinion; its
+    largest entry may differ from ``part`` where an island was snapped or a stray patch dissolved.
+    """
+
+    part: npt.NDArray[np.uint8]
+    face_part: npt.NDArray[np.uint8]
+    probability: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Where the models are asked: three points a face, each near one corner.
+
+    ``points, normals (3M, 3)`` in the canonical frame; row ``3 f + k`` belongs to corner k of face
+    f. Asking inside the faces keeps apart what touches in a corner, which matters on low-poly
+    meshes.
+    """
+
+    points: Floats
+    normals: Floats
+
+
+def face_queries(mesh: CanonicalMesh) -> Queries:
+    """Query points of all faces."""
+    corners = mesh.vertices[mesh.faces]  # (M, 3, 3)
+    middle = corners.mean(axis=1, keepdims=True)
+    points = corners + CORNER_PULL * (middle - corners)
+    cross = face_cross(mesh.vertices, mesh.faces)
+    length = np.linalg.norm(cross, axis=1, keepdims=True)
+    normals = np.divide(cross, length, out=np.zeros_like(cross), where=length > 1e-20)
+    return Queries(points.reshape(-1, 3), np.repeat(normals, 3, axis=0))
+
+
+def segment(mesh: CanonicalMesh, corner_probability: Floats) -> Segmentation:
+    """Parts of vertices and faces from the models' opinion at ``face_queries``.
+
+    ``corner_probability (3M, 15)``. Corner opinions are averaged into welded vertices by area,
+    smoothed over the surface, snapped to rigid islands, and stray patches are dissolved into what
+    surrounds them.
+    """
+    first, inverse = weld(mesh.vertices)
+    faces = inverse[mesh.faces]
+    vertices = mesh.vertices[first]
+    probability = _at_vertices(len(first), faces, corner_probability, mesh)
+    smoothed = SurfaceDiffusion(vertices, faces).smooth(probability, SMOOTHING_RADIUS)
+    smoothed = np.clip(smoothed, 1e-9, None)
+    smoothed /= smoothed.sum(axis=1, keepdims=True)
+    area = vertex_areas(vertices, faces) + 1e-15
+    part = smoothed.argmax(axis=1)
+    part = _snapped_to_islands(faces, part, area)
+    part = _without_strays(faces, part, smoothed, area)
+    face_part = _majority(part[faces], smoothed[faces])
+    return Segmentation(
+        part[inverse].astype(np.uint8),
+        face_part.astype(np.uint8),
+        smoothed[inverse].astype(np.float32),
+    )
+
+
+def _at_vertices(
+    count: int, faces: Ints, corner_probability: Floats, mesh: CanonicalMesh
+) -> Floats:
+    """Area-weighted mean of the corners' probabilities at each welded vertex ``(W, 15)``."""
+    weight = np.repeat(face_areas(mesh.vertices, mesh.faces) + 1e-15, 3)
+    index = faces.ravel()
+    total = np.bincount(index, weight, minlength=count)
+    columns = [
+        np.bincount(index, weight * corner_probability[:, p], minlength=count)
+        for p in range(N_PARTS)
+    ]
+    mean = np.stack(columns, axis=1) / np.maximum(total, 1e-30)[:, None]
+    return np.where(total[:, None] > 0, mean, 1 / N_PARTS)
+
+
+def _snapped_to_islands(faces: Ints, part: Ints, area: Floats) -> Ints:
+    """Islands that are nearly of one part become wholly of it (rigid pieces)."""
+    count, island = islands(len(part), faces)
+    share = np.zeros((count, N_PARTS))
+    np.add.at(share, (island, part), area)
+    size = share.sum(axis=1)
+    best = share.argmax(axis=1)
+    rigid = (share.max(axis=1) >= RIGID_SHARE * size) & (size <= MAIN_SHARE * area.sum())
+    return np.where(rigid[island], best[island], part)
+
+
+def _patches_of_parts(faces: Ints, part: Ints) -> tuple[int, Ints]:
+    """Connected patches of equal part: their count and a label per vertex ``(W,)``."""
+    edges = unique_edges(faces)
+    same = edges[part[edges[:, 0]] == part[edges[:, 1]]]
+    n = len(part)
+    graph = coo_array((np.ones(len(same)), (same[:, 0], same[:, 1])), shape=(n, n))
+    count, label = connected_components(graph.tocsr(), directed=False)
+    return int(count), label.astype(np.int64)
+
+
+def stray_vertices(faces: Ints, part: Ints, area: Floats) -> npt.NDArray[np.bool_]:
+    """``(W,)`` vertices in a patch much smaller than its part's largest, bordering other parts.
+
+    A patch that is a whole island of the mesh (an eye, a button) is no stray.
+    """
+    count, patch = _patches_of_parts(faces, part)
+    size = np.bincount(patch, area, minlength=count)
+    owner = np.zeros(count, np.int64)
+    owner[patch] = part
+    largest = np.zeros(N_PARTS)
+    np.maximum.at(largest, owner, size)
+    edges = unique_edges(faces)
+    crossing = edges[part[edges[:, 0]] != part[edges[:, 1]]]
+    bordering = np.zeros(count, bool)
+    bordering[patch[crossing].ravel()] = True
+    stray = bordering & (size < STRAY_SHARE * largest[owner])
+    return np.asarray(stray[patch])
+
+
+def _without_strays(faces: Ints, part: Ints, probability: Floats, area: Floats) -> Ints:
+    """Stray patches take the part that most of their border touches, round by round."""
+    part = part.copy()
+    edges = unique_edges(faces)
+    both = np.concatenate([edges, edges[:, ::-1]])
+    for _ in range(3):
+        stray = stray_vertices(faces, part, area)
+        if not stray.any():
+            break
+        count, patch = _patches_of_parts(faces, part)
+        out = both[(part[both[:, 0]] != part[both[:, 1]]) & stray[both[:, 0]]]
+        votes = np.zeros((count, N_PARTS))
+        np.add.at(votes, (patch[out[:, 0]], part[out[:, 1]]), 1 + probability[out[:, 1], part[out[:, 1]]])
+        part = np.where(stray, votes.argmax(axis=1)[patch], part)
+    return part
+
+
+def _majority(corner_part: Ints, corner_probability: Floats) -> Ints:
+    """Part of each face ``(M,)``: the corners' majority, or the likelier one where all differ."""
+    a, b, c = corner_part.T
+    total = corner_probability.sum(axis=1)
+    likelier = corner_part[
+        np.arange(len(corner_part)),
+        np.take_along_axis(total, corner_part, axis=1).argmax(axis=1),
+    ]
+    return np.where((a == b) | (a == c), a, np.where(b == c, b, likelier))
+
+
+def label_evidence(
+    mesh: CanonicalMesh, segmentation: Segmentation, view_parts: Ints
+) -> dict[str, float]:
+    """What can be measured about labels without truth.
+
+    ``view_parts (s, 3M)`` are the parts that each view named at the query points. Returns shares in
+    [0, 1]: ``view_disagreement`` of the area where views differ, ``mean_confidence`` of the
+    smoothed probabilities, ``smallest_part_share`` of area, ``missing_parts`` as a count.
+    """
+    weight = np.repeat(face_areas(mesh.vertices, mesh.faces) + 1e-15, 3)
+    weight = weight / weight.sum()
+    differ = (view_parts != view_parts[0]).any(axis=0)
+    share = np.bincount(np.repeat(segmentation.face_part, 3), weight, minlength=N_PARTS)
+    certain = segmentation.probability.max(axis=1)[mesh.faces].reshape(-1)
+    return {
+        "view_disagreement": float((weight * differ).sum()),
+        "mean_confidence": float((weight * certain).sum()),
+        "smallest_part_share": float(share.min()),
+        "missing_parts": float((share == 0).sum()),
+    }

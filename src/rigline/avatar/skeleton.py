@@ -1,0 +1,77 @@
+"""The fifteen joints of a body, from what several views of the model say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rigline.avatar.body import MIRROR, N_PARTS, PARENT
+from rigline.avatar.mesh import Floats
+
+LIMB_PARTS = tuple(range(3, N_PARTS))
+FLIP = np.array([-1.0, 1.0, 1.0])
+SWAP = np.array(MIRROR)
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """``joints (15, 3)`` float64 in the canonical frame; joint i is the pivot of part i.
+
+    ``found_joints (15, 3)`` are the joints before anybody moved one: the skin measures by them how
+    far a part's boundary is to be carried.
+    """
+
+    joints: Floats
+    found_joints: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class JointOpinions:
+    """What the views say, put right for mirroring: lengths in shares of height.
+
+    ``joints (s, 15, 3)``, ``log_scale (s, 15)`` the error the model expects, as a logarithm,
+    ``dispersion (s, 15)`` how far apart the patches' votes are.
+    """
+
+    joints: Floats
+    log_scale: Floats
+    dispersion: Floats
+
+
+def join_opinions(opinions: JointOpinions) -> Skeleton:
+    """The mean over the views."""
+    mean = opinions.joints.mean(axis=0)
+    return Skeleton(mean, mean)
+
+
+def joint_evidence(opinions: JointOpinions) -> dict[str, Floats]:
+    """Evidence per joint, each ``(15,)`` in shares of height.
+
+    ``expected_error`` is the model's learned scale, ``vote_dispersion`` that of the patches,
+    ``view_disagreement`` the largest distance of a view from the mean, ``mirror_disagreement``
+    between the means of plain and mirrored views (views alternate), ``symmetry_residual`` how far
+    the joint is from the mirror image of its counterpart, after the best sagittal plane x = const.
+    """
+    mean = opinions.joints.mean(axis=0)
+    plain, mirrored = opinions.joints[0::2], opinions.joints[1::2]
+    mirror = (
+        np.linalg.norm(plain.mean(axis=0) - mirrored.mean(axis=0), axis=1)
+        if len(mirrored)
+        else np.zeros(N_PARTS)
+    )
+    middle = 0.5 * (mean[:, 0] + mean[SWAP, 0])
+    reflected = mean[SWAP] * FLIP + np.array([2 * np.median(middle), 0, 0])
+    return {
+        "expected_error": np.exp(opinions.log_scale.mean(axis=0)),
+        "vote_dispersion": opinions.dispersion.mean(axis=0),
+        "view_disagreement": np.linalg.norm(opinions.joints - mean, axis=2).max(axis=0),
+        "mirror_disagreement": mirror,
+        "symmetry_residual": np.linalg.norm(mean - reflected, axis=1),
+    }
+
+
+def limb_lengths(joints: Floats) -> Floats:
+    """``(15,)`` distance of each joint from its parent's, in shares of height; 0 for the root."""
+    parents = np.array([p if p >= 0 else i for i, p in enumerate(PARENT)])
+    return np.linalg.norm(joints - joints[parents], axis=1)

@@ -1,0 +1,183 @@
+"""The stages of avatar set-up: thin steps between the models and the pure geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rigline.avatar.body import N_PARTS, PART_NAMES
+from rigline.avatar.cage import OuterCage, cage_evidence, fit_cage
+from rigline.avatar.canonical import (
+    TURNS,
+    CanonicalMesh,
+    Orientation,
+    orientation_views,
+    to_canonical,
+    turned_views,
+    vote_orientation,
+)
+from rigline.avatar.mesh import Floats
+from rigline.avatar.segmentation import Segmentation, face_queries, label_evidence, segment
+from rigline.avatar.skeleton import JointOpinions, Skeleton, join_opinions, joint_evidence
+from rigline.avatar.skinning import SkinWeights, skin, weight_evidence
+from rigline.avatar.views import BodyView, body_views
+from rigline.engine.stage import AssetFile, Produced, StageContext
+from rigline.formats import SourceModel, read_model
+from rigline.formats.limits import Limits
+
+ORIENTATION_SAMPLINGS = 2
+BODY_SAMPLINGS = 4
+QUERY_CHUNK = 30_000
+SEED = 0
+
+UPRIGHT_PRIOR = 0.7
+"""Log-odds that a glTF file keeps the format's promise of +Y up, against each other up axis."""
+
+FRONT_PRIOR = 0.4
+"""Log-odds that a glTF file keeps the format's promise of facing +Z, against each other front."""
+
+VOTE_SHARPNESS = 2.0
+"""The views of one asset are not independent, so their mean is sharpened less than their number."""
+
+
+def ingest(ctx: StageContext, asset: AssetFile) -> Produced[SourceModel]:
+    """Read the uploaded file into one mesh with its materials."""
+    model = read_model(asset.data, asset.name, Limits(**ctx.params.get("limits", {})))
+    evidence = {
+        "format": model.format,
+        "vertices": len(model.mesh.vertices),
+        "triangles": len(model.mesh.faces),
+        "primitives": len(model.primitives),
+        "images": len(model.materials.images),
+    }
+    return Produced(model, evidence, model.warnings)
+
+
+def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
+    """Find out how the asset stands, and bring it into the canonical frame."""
+    answers = []
+    for view in orientation_views(ingest.mesh, ORIENTATION_SAMPLINGS, SEED):
+        features, neighbours = turned_views(view)
+        answers.append(
+            ctx.models.infer(
+                "avatar_orientation", {"features": features, "neighbours": neighbours}
+            )
+        )
+    found = vote_orientation(
+        np.stack([a["log_probability"] for a in answers]).astype(np.float64),
+        np.stack([a["yaw"] for a in answers]).astype(np.float64),
+        _format_prior(ingest.declared_up),
+        VOTE_SHARPNESS,
+    )
+    return Produced(to_canonical(ingest.mesh, found.upright_from_asset), _stance(found))
+
+
+def _format_prior(declared_up: str) -> Floats | None:
+    """Log prior over the turns from what the file format promises."""
+    if declared_up != "Y":
+        return None
+    up = np.isclose(TURNS[:, 1, 1], 1)
+    front = np.isclose(TURNS[:, 2, 2], 1)
+    return UPRIGHT_PRIOR * up + FRONT_PRIOR * (up & front)
+
+
+def _stance(found: Orientation) -> dict[str, Any]:
+    turn = TURNS[found.turn]
+    return {
+        "margin": found.margin,
+        "up_margin": found.up_margin,
+        "up": _axis_name(turn[:, 1]),
+        "front": _axis_name(turn[:, 2]),
+        "yaw_deg": float(np.rad2deg(found.yaw_rad)),
+    }
+
+
+def _axis_name(direction: Floats) -> str:
+    axis = int(np.abs(direction).argmax())
+    return ("+" if direction[axis] > 0 else "-") + "XYZ"[axis]
+
+
+def segment_parts(ctx: StageContext, orient: CanonicalMesh) -> Produced[Segmentation]:
+    """Name the part of every vertex and face."""
+    asked = face_queries(orient)
+    opinions, named = [], []
+    for view in body_views(orient, BODY_SAMPLINGS, SEED):
+        seen = _ask_parts(ctx, view, view.to_view(asked.points, asked.normals))
+        opinions.append(view.parts_from_view(seen))
+        named.append(opinions[-1].argmax(axis=1))
+    log_mean = np.log(np.maximum(opinions, 1e-6)).mean(axis=0)
+    probability = np.exp(log_mean - log_mean.max(axis=1, keepdims=True))
+    probability /= probability.sum(axis=1, keepdims=True)
+    found = segment(orient, probability.astype(np.float64))
+    return Produced(found, label_evidence(orient, found, np.stack(named)))
+
+
+def _ask_parts(ctx: StageContext, view: BodyView, queries: Floats) -> Floats:
+    """Part probabilities (q, 15), asked in pieces so that memory stays bounded."""
+    pieces = []
+    for start in range(0, len(queries), QUERY_CHUNK):
+        answer = ctx.models.infer(
+            "avatar_segmentation",
+            {
+                "features": view.features[None],
+                "neighbours": view.neighbours[None],
+                "queries": queries[None, start : start + QUERY_CHUNK],
+            },
+        )
+        pieces.append(answer["probability"][0])
+    return np.concatenate(pieces)
+
+
+def rig(ctx: StageContext, orient: CanonicalMesh) -> Produced[Skeleton]:
+    """Find the fifteen joints."""
+    views = body_views(orient, BODY_SAMPLINGS, SEED)
+    answer = ctx.models.infer(
+        "avatar_rigging",
+        {
+            "features": np.stack([v.features for v in views]),
+            "neighbours": np.stack([v.neighbours for v in views]),
+        },
+    )
+    opinions = JointOpinions(
+        np.stack([v.joints_from_view(j) for v, j in zip(views, answer["joints"], strict=True)]),
+        np.stack([v.parts_from_view(s) for v, s in zip(views, answer["log_scale"], strict=True)]),
+        np.stack([v.parts_from_view(d) for v, d in zip(views, answer["dispersion"], strict=True)]),
+    )
+    skeleton = join_opinions(opinions)
+    return Produced(skeleton, _joint_report(skeleton, joint_evidence(opinions)))
+
+
+def _joint_report(skeleton: Skeleton, evidence: Mapping[str, Floats]) -> dict[str, Any]:
+    """Means and maxima over the joints for the policy, and each joint's own for the report."""
+    totals: dict[str, Any] = {}
+    for name, values in evidence.items():
+        totals[name] = float(values.mean())
+        totals[f"max_{name}"] = float(values.max())
+    totals["joints"] = {
+        PART_NAMES[p]: {
+            "position": skeleton.joints[p].tolist(),
+            **{name: float(values[p]) for name, values in evidence.items()},
+        }
+        for p in range(N_PARTS)
+    }
+    return totals
+
+
+def skin_body(
+    ctx: StageContext, orient: CanonicalMesh, segment: Segmentation, rig: Skeleton
+) -> Produced[SkinWeights]:
+    """Weights of every vertex from labels and joints."""
+    part = segment.part.astype(np.int64)
+    weights = skin(orient.vertices, orient.faces, part, rig.joints, rig.found_joints)
+    return Produced(weights, weight_evidence(orient.vertices, orient.faces, weights, part))
+
+
+def wrap_cage(
+    ctx: StageContext, orient: CanonicalMesh, segment: Segmentation, rig: Skeleton
+) -> Produced[OuterCage]:
+    """The outer cage that layered clothing wraps."""
+    part = segment.part.astype(np.int64)
+    cage = fit_cage(orient.vertices, orient.faces, part, rig.joints)
+    return Produced(cage, cage_evidence(cage, orient.vertices, orient.faces, part))
