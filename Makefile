@@ -1,0 +1,48 @@
+# Everything a developer or CI needs; `make help` lists it.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup demo test check format pictures lock clean
+
+help:  ## show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(READY)  ## make .venv from the lock file, with the rigline command in it
+
+# uv installs the hash-checked lock file in seconds and, unlike older pips, resolves extras of
+# pinned packages under --require-hashes.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rigline needs Python 3.11 or newer; try: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: setup  ## run the main job on the sample characters into out/demo/
+	$(BIN)/python -m benchmarks.demo --out out/demo
+
+test: check  ## lint, types, import rules and all tests that need only Python (<= 10 minutes)
+	$(BIN)/pytest
+
+check: setup  ## lint, format, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## format and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pictures: setup  ## draw the README's pictures again
+	$(BIN)/python -m benchmarks.pose_sweep --out docs/pictures
+
+lock: setup  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
+		--extra prefect --group dev --python-version 3.11 pyproject.toml -o requirements.lock
+
+clean:  ## remove what make made
+	rm -rf .venv out dist

@@ -1,0 +1,1 @@
+"""What a finished body must satisfy: the published rules as data, and the checks of them."""

@@ -1,0 +1,105 @@
+"""The canonical frame: known turns are undone, whatever the scale and place."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rigline.avatar.canonical import (
+    COMPOSED,
+    TURNS,
+    axis_turns,
+    to_canonical,
+    turned_views,
+    vote_orientation,
+    yaw_matrix,
+)
+from rigline.avatar.mesh import TriangleMesh
+from rigline.avatar.sampling import patches, sample_surface
+from rigline.errors import InvalidInput
+
+
+def lopsided_mesh() -> TriangleMesh:
+    """Four triangles without any symmetry; upright, feet anywhere."""
+    rng = np.random.default_rng(5)
+    vertices = rng.uniform([-0.3, 0.0, -0.1], [0.4, 1.8, 0.2], (9, 3))
+    return TriangleMesh(vertices, np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 4, 8]]))
+
+
+def test_there_are_24_proper_turns_and_the_first_is_the_identity() -> None:
+    turns = axis_turns()
+    assert turns.shape == (24, 3, 3)
+    assert np.allclose(turns[0], np.eye(3))
+    assert np.allclose(np.linalg.det(turns), 1)
+    assert len({tuple(t.ravel()) for t in turns}) == 24
+
+
+def test_composition_table() -> None:
+    for g in range(24):
+        for c in range(24):
+            assert np.allclose(TURNS[COMPOSED[g, c]], TURNS[g] @ TURNS[c])
+
+
+def test_canonical_frame() -> None:
+    mesh = to_canonical(lopsided_mesh(), np.eye(3))
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    assert low[1] == pytest.approx(0)
+    assert high[1] == pytest.approx(1)
+    assert (low + high)[[0, 2]] == pytest.approx([0, 0])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    turn=st.integers(0, 23),
+    yaw=st.floats(-0.5, 0.5),
+    scale=st.floats(1e-3, 1e4),
+    shift=st.tuples(*[st.floats(-1e3, 1e3)] * 3),
+)
+def test_any_stance_is_undone(
+    turn: int, yaw: float, scale: float, shift: tuple[float, float, float]
+) -> None:
+    upright = lopsided_mesh()
+    expected = to_canonical(upright, np.eye(3))
+    stance = TURNS[turn] @ yaw_matrix(yaw)
+    moved = TriangleMesh(upright.vertices @ stance.T * scale + np.array(shift) * scale, upright.faces)
+    found = to_canonical(moved, stance.T)
+    assert np.abs(found.vertices - expected.vertices).max() < 1e-8
+    homogeneous = np.c_[moved.vertices, np.ones(len(moved.vertices))]
+    assert np.abs(homogeneous @ found.canonical_from_asset.T - np.c_[found.vertices, np.ones(9)]).max() < 1e-7
+
+
+def test_a_flat_mesh_is_refused() -> None:
+    flat = TriangleMesh(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1.0]]), np.array([[0, 1, 2]]))
+    with pytest.raises(InvalidInput, match="no height"):
+        to_canonical(flat, np.eye(3))
+
+
+@pytest.mark.parametrize("turn", [0, 5, 13, 23])
+def test_votes_of_turned_copies_add_up(turn: int) -> None:
+    """A model that is right on three quarters of the copies names the turn with a margin."""
+    votes = np.full((1, 24, 24), -6.0)
+    for g in range(24):
+        votes[0, g, COMPOSED[g, turn] if g % 4 else (COMPOSED[g, turn] + 7) % 24] = -0.01
+    yaw = np.tile([np.cos(0.3), np.sin(0.3)], (1, 24, 1))
+    found = vote_orientation(votes, yaw)
+    assert found.turn == turn
+    assert found.margin > 0.5
+    assert found.yaw_rad == pytest.approx(0.3)
+    assert found.probability.sum() == pytest.approx(1)
+
+
+def test_a_small_yaw_is_left_alone() -> None:
+    votes = np.zeros((1, 24, 24))
+    yaw = np.tile([np.cos(0.05), np.sin(0.05)], (1, 24, 1))
+    assert vote_orientation(votes, yaw).yaw_rad == 0
+
+
+def test_turned_views_turn_points_and_normals_together() -> None:
+    cloud = sample_surface(lopsided_mesh(), 96, np.random.default_rng(0))
+    view = patches(cloud, 16, 8)
+    features, neighbours = turned_views(view)
+    assert features.shape == (24, 96, 6)
+    assert neighbours.shape == (24, 16, 8)
+    for k in (0, 9, 17):
+        assert np.allclose(features[k, :, :3], view.features[:, :3] @ TURNS[k].T, atol=1e-6)
+        assert np.allclose(features[k, :, 3:], view.features[:, 3:] @ TURNS[k].T, atol=1e-6)

@@ -1,0 +1,106 @@
+"""From corner opinions to labels: seams agree, strays dissolve, rigid pieces stay whole."""
+
+import numpy as np
+import pytest
+
+from rigline.avatar.body import N_PARTS, Part
+from rigline.avatar.canonical import CanonicalMesh
+from rigline.avatar.mesh import Floats, Ints
+from rigline.avatar.segmentation import face_queries, label_evidence, segment, stray_vertices
+from rigline.avatar.mesh import vertex_areas
+
+HEAD, TORSO = int(Part.HEAD), int(Part.UPPER_TORSO)
+
+
+def sheet(n: int = 41) -> tuple[Floats, Ints]:
+    """A square sheet in the XY plane, y from 0 to 1."""
+    y, x = np.meshgrid(np.linspace(0, 1, n), np.linspace(-0.5, 0.5, n), indexing="ij")
+    vertices = np.c_[x.ravel(), y.ravel(), np.zeros(n * n)]
+    i, j = np.meshgrid(np.arange(n - 1), np.arange(n - 1), indexing="ij")
+    a = (i * n + j).ravel()
+    return vertices, np.concatenate([np.c_[a, a + 1, a + n], np.c_[a + 1, a + n + 1, a + n]])
+
+
+def canonical(vertices: Floats, faces: Ints) -> CanonicalMesh:
+    return CanonicalMesh(vertices, faces, np.eye(4), 1.0)
+
+
+def opinion(points: Floats, part: Ints, certainty: float = 0.9) -> Floats:
+    out = np.full((len(points), N_PARTS), (1 - certainty) / (N_PARTS - 1))
+    out[np.arange(len(points)), part] = certainty
+    return out
+
+
+def test_queries_lie_inside_their_faces() -> None:
+    vertices, faces = sheet(5)
+    asked = face_queries(canonical(vertices, faces))
+    corners = vertices[faces].reshape(-1, 3)
+    middle = np.repeat(vertices[faces].mean(axis=1), 3, axis=0)
+    assert asked.points == pytest.approx(0.75 * corners + 0.25 * middle)
+    assert np.allclose(asked.normals, [0, 0, 1])
+
+
+def test_a_clear_opinion_is_kept() -> None:
+    vertices, faces = sheet()
+    mesh = canonical(vertices, faces)
+    asked = face_queries(mesh)
+    wanted = np.where(asked.points[:, 1] > 0.6, HEAD, TORSO)
+    found = segment(mesh, opinion(asked.points, wanted))
+    clear = np.abs(vertices[:, 1] - 0.6) > 0.03
+    expected = np.where(vertices[:, 1] > 0.6, HEAD, TORSO)
+    assert (found.part[clear] == expected[clear]).all()
+    assert found.probability.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_stray_patch_dissolves_into_what_surrounds_it() -> None:
+    vertices, faces = sheet()
+    mesh = canonical(vertices, faces)
+    asked = face_queries(mesh)
+    wanted = np.where(asked.points[:, 1] > 0.6, HEAD, TORSO)
+    stray = np.linalg.norm(asked.points - [0.1, 0.25, 0], axis=1) < 0.09
+    found = segment(mesh, opinion(asked.points, np.where(stray, HEAD, wanted)))
+    assert (found.part[vertices[:, 1] < 0.5] == TORSO).all()
+    assert (found.face_part[vertices[faces].mean(axis=1)[:, 1] < 0.5] == TORSO).all()
+
+
+def test_a_rigid_island_is_of_one_part() -> None:
+    vertices, faces = sheet(21)
+    small = vertices * 0.2 + [2, 0, 0]
+    both = np.concatenate([vertices, small])
+    mesh = canonical(both, np.concatenate([faces, faces + len(vertices)]))
+    asked = face_queries(mesh)
+    wanted = np.where((asked.points[:, 0] > 1) & (asked.points[:, 1] > 0.17), HEAD, TORSO)
+    found = segment(mesh, opinion(asked.points, wanted))
+    assert (found.part == TORSO).all()
+
+
+def test_an_island_of_its_own_is_no_stray() -> None:
+    vertices, faces = sheet(21)
+    eye = vertices * 0.05 + [0, 0.3, 0.1]
+    both, all_faces = np.concatenate([vertices, eye]), np.concatenate([faces, faces + len(vertices)])
+    part = np.r_[np.where(vertices[:, 1] > 0.5, HEAD, TORSO), np.full(len(eye), HEAD)]
+    assert not stray_vertices(all_faces, part, vertex_areas(both, all_faces)).any()
+
+
+def test_seam_duplicates_agree() -> None:
+    vertices, faces = sheet(21)
+    n = len(vertices)
+    split = faces.copy()
+    split[len(faces) // 2 :] += n
+    mesh = canonical(np.concatenate([vertices, vertices]), split)
+    asked = face_queries(mesh)
+    rng = np.random.default_rng(0)
+    found = segment(mesh, rng.dirichlet(np.ones(N_PARTS), len(asked.points)))
+    assert np.array_equal(found.part[:n], found.part[n:])
+
+
+def test_evidence_counts_where_views_differ() -> None:
+    vertices, faces = sheet(11)
+    mesh = canonical(vertices, faces)
+    asked = face_queries(mesh)
+    one = np.full(len(asked.points), TORSO)
+    other = np.where(asked.points[:, 0] > 0, HEAD, TORSO)
+    found = segment(mesh, opinion(asked.points, one))
+    evidence = label_evidence(mesh, found, np.stack([one, other]))
+    assert evidence["view_disagreement"] == pytest.approx(0.5, abs=0.01)
+    assert evidence["missing_parts"] == 14

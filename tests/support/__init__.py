@@ -1,0 +1,1 @@
+"""Bodies, values and doubles that several tests share."""
