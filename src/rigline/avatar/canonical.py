@@ -131,7 +131,7 @@ def turned_views(view: Patches) -> tuple[Floats, Ints]:
 
 @dataclass(frozen=True, eq=False)
 class Orientation:
-    """How an asset stands: ``turn`` is the index into TURNS, ``yaw_rad`` the rest about its up axis.
+    """How an asset stands: ``turn`` is the index into TURNS, ``yaw_rad`` the rest about its up.
 
     ``probability (24,)`` over the turns; ``margin`` is the best probability less the second best;
     ``up_margin`` the same over the six up axes.

@@ -29,7 +29,9 @@ class SurfaceDiffusion:
     def __init__(self, vertices: Floats, faces: Ints) -> None:
         """``vertices (W, 3)`` welded, ``faces (M, 3)`` into them; unreferenced ones are allowed."""
         proper = faces[
-            (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+            (faces[:, 0] != faces[:, 1])
+            & (faces[:, 1] != faces[:, 2])
+            & (faces[:, 2] != faces[:, 0])
         ]
         self._count = len(vertices)
         self._laplacian, self._mass = _operators(vertices, proper)
@@ -65,9 +67,7 @@ def _operators(vertices: Floats, faces: Ints) -> tuple[csr_array, Floats]:
     if not sound:
         small = _graph_laplacian(vertices[used], local[faces])
         mass = vertex_areas(vertices[used], local[faces])
-    spread = csr_array(
-        (np.ones(len(used)), (used, np.arange(len(used)))), shape=(count, len(used))
-    )
+    spread = csr_array((np.ones(len(used)), (used, np.arange(len(used)))), shape=(count, len(used)))
     full_mass = np.zeros(count)
     full_mass[used] = mass
     positive = full_mass[full_mass > 0]
@@ -86,7 +86,7 @@ def _graph_laplacian(vertices: Floats, faces: Ints) -> csr_array:
 
 
 def _conjugate_gradients(system: csr_array, right: Floats, start: Floats) -> Floats:
-    """Jacobi-preconditioned conjugate gradients on all columns at once (Hestenes & Stiefel 1952)."""
+    """Jacobi-preconditioned conjugate gradients, all columns at once (Hestenes & Stiefel 1952)."""
     inverse = (1 / system.diagonal())[:, None]
     x = start.copy()
     residual = right - system @ x

@@ -63,7 +63,9 @@ def face_areas(vertices: Floats, faces: Ints) -> Floats:
 def vertex_areas(vertices: Floats, faces: Ints) -> Floats:
     """``(N,)`` area around each vertex: a third of each of its triangles."""
     third = face_areas(vertices, faces) / 3
-    return np.bincount(faces.ravel(), np.repeat(third, 3), minlength=len(vertices))
+    return np.asarray(
+        np.bincount(faces.ravel(), np.repeat(third, 3), minlength=len(vertices)), np.float64
+    )
 
 
 def vertex_normals(vertices: Floats, faces: Ints) -> Floats:

@@ -89,6 +89,6 @@ def patches(
     rest[centres] = False
     order = np.concatenate([centres, np.flatnonzero(rest)])
     points = cloud.points[order]
-    neighbours = cKDTree(points).query(points[:n_patches], n_neighbours)[1]
+    neighbours = np.asarray(cKDTree(points).query(points[:n_patches], n_neighbours)[1])
     features = np.concatenate([points, cloud.normals[order]], axis=1)
     return Patches(features.astype(np.float32), neighbours.astype(np.int64))

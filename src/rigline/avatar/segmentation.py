@@ -169,7 +169,9 @@ def _without_strays(faces: Ints, part: Ints, probability: Floats, area: Floats) 
         count, patch = _patches_of_parts(faces, part)
         out = both[(part[both[:, 0]] != part[both[:, 1]]) & stray[both[:, 0]]]
         votes = np.zeros((count, N_PARTS))
-        np.add.at(votes, (patch[out[:, 0]], part[out[:, 1]]), 1 + probability[out[:, 1], part[out[:, 1]]])
+        np.add.at(
+            votes, (patch[out[:, 0]], part[out[:, 1]]), 1 + probability[out[:, 1], part[out[:, 1]]]
+        )
         part = np.where(stray, votes.argmax(axis=1)[patch], part)
     return part
 

@@ -133,7 +133,7 @@ def _boundary_place(
 
 
 def _islands_kept(faces: Ints, before: Ints, after: Ints) -> Ints:
-    """Islands that were wholly of one part stay so: a rigid piece is not cut by a carried border."""
+    """Islands wholly of one part stay so: a rigid piece is not cut by a carried border."""
     count, island = islands(len(before), faces)
     low = np.full(count, N_PARTS)
     high = np.full(count, -1)

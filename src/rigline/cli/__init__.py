@@ -1,0 +1,43 @@
+"""The command ``rigline``."""
+
+from __future__ import annotations
+
+import typer
+
+from rigline.cli.cache import cache
+from rigline.cli.evaluate import evaluate_command
+from rigline.cli.schema import schema
+from rigline.cli.setup import setup
+
+app = typer.Typer(
+    help="Raw humanoid meshes in, avatars ready to animate and to dress out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("setup")(setup)
+app.command("eval")(evaluate_command)
+app.command("schema")(schema)
+app.command("cache")(cache)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from rigline import __version__
+
+        typer.echo(f"rigline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version.", callback=_show_version, is_eager=True
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,1 @@
+"""How good a set-up is, measured against truth."""

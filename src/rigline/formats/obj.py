@@ -104,9 +104,9 @@ def read_obj(data: bytes, limits: Limits) -> SourceModel:
     for line in io.BytesIO(_one_line_each(data)):
         _scan_line(scan, line)
     positions, colors = _vertices(scan.rows[b"v"])
-    uvs = _columns(scan.rows[b"vt"], 2, "texture coordinate")
+    upwards = _columns(scan.rows[b"vt"], 2, "texture coordinate")
     normals = _columns(scan.rows[b"vn"], 3, "normal").astype(np.float32)
-    uvs = np.stack([uvs[:, 0], 1 - uvs[:, 1]], axis=1).astype(np.float32)
+    uvs = np.stack([upwards[:, 0], 1 - upwards[:, 1]], axis=1).astype(np.float32)
     materials, numbers = _materials(scan)
     pieces = []
     vertex_count = 0

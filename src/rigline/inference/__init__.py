@@ -1,0 +1,1 @@
+"""The models, wherever they run."""

@@ -1,0 +1,1 @@
+"""The multistage jobs: one short file for each."""

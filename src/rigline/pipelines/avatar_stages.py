@@ -1,4 +1,4 @@
-"""The stages of avatar set-up: thin steps between the models and the pure geometry."""
+"""The first stages of avatar set-up: thin steps between the models and the pure geometry."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
     for view in orientation_views(ingest.mesh, ORIENTATION_SAMPLINGS, SEED):
         features, neighbours = turned_views(view)
         answers.append(
-            ctx.models.infer(
-                "avatar_orientation", {"features": features, "neighbours": neighbours}
-            )
+            ctx.models.infer("avatar_orientation", {"features": features, "neighbours": neighbours})
         )
     found = vote_orientation(
         np.stack([a["log_probability"] for a in answers]).astype(np.float64),
@@ -71,7 +69,8 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
         _format_prior(ingest.declared_up),
         VOTE_SHARPNESS,
     )
-    return Produced(to_canonical(ingest.mesh, found.upright_from_asset), _stance(found))
+    upright = to_canonical(ingest.mesh, found.upright_from_asset)
+    return Produced(upright, {**_stance(found), "height_asset": upright.height_asset})
 
 
 def _format_prior(declared_up: str) -> Floats | None:

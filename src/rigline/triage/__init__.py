@@ -1,0 +1,1 @@
+"""Judgement: from what stages measured to whether a person should look."""

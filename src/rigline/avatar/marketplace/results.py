@@ -50,14 +50,22 @@ def not_applicable(reason: str) -> Finding:
 def at_most(measured: float, most: float, unit: str, what: str, where: str = "") -> Finding:
     """The finding of a measure that must not pass a limit."""
     return Finding(
-        measured <= most, float(measured), f"≤ {most:g} {unit}".strip(), f"{what}: {measured:.4g}", where
+        measured <= most,
+        float(measured),
+        f"≤ {most:g} {unit}".strip(),
+        f"{what}: {measured:.4g}",
+        where,
     )
 
 
 def at_least(measured: float, least: float, unit: str, what: str, where: str = "") -> Finding:
     """The finding of a measure that must reach a limit."""
     return Finding(
-        measured >= least, float(measured), f"≥ {least:g} {unit}".strip(), f"{what}: {measured:.4g}", where
+        measured >= least,
+        float(measured),
+        f"≥ {least:g} {unit}".strip(),
+        f"{what}: {measured:.4g}",
+        where,
     )
 
 

@@ -1,0 +1,135 @@
+"""Where the parts come together: settings to services, pipelines by name, one job as a whole."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from rigline.engine.artifact_store import ArtifactStore
+from rigline.engine.pipeline import Pipeline
+from rigline.engine.stage import Models
+from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
+from rigline.errors import InvalidInput
+from rigline.inference.embedded import EmbeddedModels
+from rigline.inference.repository import shipped_repository
+from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
+from rigline.pipelines.report import AssetEntry, PolicyEntry, Report, build_report
+from rigline.settings import Settings
+from rigline.storage.local import LocalStore
+from rigline.triage.judgement import judge
+from rigline.triage.policy import Policy
+
+PIPELINES: Final[Mapping[str, Pipeline]] = {p.name: p for p in (AVATAR_AUTO_SETUP,)}
+PRESETS: Final = ("development",)
+"""Presets that are there; the rules know ``marketplace`` already, the assembly does not."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every job of one installation shares."""
+
+    store: ArtifactStore
+    models: Models
+    policy: Policy
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished avatar: its file, its picture and its report."""
+
+    report: Report
+    avatar_glb: bytes
+    preview_png: bytes
+
+
+def open_services(settings: Settings | None = None) -> Services:
+    """The services that the settings name. Opens no connection and loads no model yet.
+
+    Raises ``InvalidInput`` for settings that cannot be.
+    """
+    settings = settings or Settings()
+    if settings.backend == "triton":
+        raise InvalidInput(
+            "The triton backend is not there yet.", remedy="Use the embedded backend."
+        )
+    models = EmbeddedModels(settings.models or shipped_repository(), settings.threads)
+    return Services(LocalStore(settings.store), models, load_policy(settings.policy), settings)
+
+
+def avatar_pipeline(settings: Settings, preset: str = "development") -> Pipeline:
+    """The pipeline of avatar set-up as settings and preset want it."""
+    if preset not in PRESETS:
+        raise InvalidInput(
+            f"The preset {preset!r} is not there yet.", remedy=f"Use {' or '.join(PRESETS)}."
+        )
+    limits = {"max_triangles": settings.max_triangles, "max_bytes": settings.max_bytes}
+    return AVATAR_AUTO_SETUP.with_params(
+        {"ingest": {"limits": limits}, "validate": {"preset": preset}}
+    )
+
+
+def set_up_avatar(
+    services: Services,
+    data: bytes,
+    name: str,
+    preset: str = "development",
+    on_stage: Callable[[StageRun], None] = lambda run: None,
+) -> Outcome:
+    """Run avatar set-up over one file, in this process.
+
+    Raises ``InvalidInput`` when the file cannot be used, and what else the stages raise.
+    """
+    pipeline = avatar_pipeline(services.settings, preset)
+    bench = Workbench(services.store, services.models, name)
+    asset_sha256 = services.store.put(data)
+    runs = run_pipeline(pipeline, asset_sha256, bench, on_stage)
+    return conclude(
+        services, pipeline, bench, AssetEntry(name=name, sha256=asset_sha256, bytes=len(data)), runs
+    )
+
+
+def conclude(
+    services: Services,
+    pipeline: Pipeline,
+    bench: Workbench,
+    asset: AssetEntry,
+    runs: Mapping[str, StageRun],
+) -> Outcome:
+    """Judge a finished run and gather what it made."""
+    policy = services.policy
+    judgement = judge({name: run.record.evidence for name, run in runs.items()}, policy)
+
+    def value(stage: str) -> Any:
+        return bench.value(pipeline, stage, runs[stage].sha256)
+
+    report = build_report(
+        (pipeline.name, pipeline.version), asset, runs, value("validate"), judgement,
+        PolicyEntry(name=policy.name, version=policy.version),
+    )  # fmt: skip
+    return Outcome(report, value("assemble"), value("picture"))
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """The policy in a TOML file; without one, the policy that came with Rigline.
+
+    Raises ``InvalidInput`` that names the file and the value that is wrong.
+    """
+    path = path or _shipped_config() / "policies" / "default.toml"
+    try:
+        return Policy.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise InvalidInput(f"There is no policy {path}.", remedy="Check RIGLINE_POLICY.") from error
+    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise InvalidInput(f"The policy {path} cannot be used: {error}") from error
+
+
+def _shipped_config() -> Path:
+    packaged = Path(str(resources.files("rigline"))) / "_config"
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "config"

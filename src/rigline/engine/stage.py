@@ -1,0 +1,104 @@
+"""A stage: one step of a pipeline, with named inputs and one output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rigline.engine.codec import Codec
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+T_co = TypeVar("T_co", covariant=True)
+NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class AssetFile:
+    """An uploaded file. ``name`` serves messages alone; the bytes are the asset's identity."""
+
+    data: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Produced(Generic[T_co]):
+    """What a stage made: the value, what it measured about it, and sentences for a person.
+
+    ``evidence`` is plain JSON. Low confidence is evidence, never an exception.
+    """
+
+    value: T_co
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+class Models(Protocol):
+    """The models, wherever they run."""
+
+    def infer(self, model: str, inputs: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+        """The outputs of a model by name. Raises ``InvalidInput`` for inputs that do not fit it,
+        ``ServiceUnavailable`` when it does not answer."""
+        ...
+
+    def version(self, model: str) -> str:
+        """What the model's answers depend on: part of the key of every output made with it."""
+        ...
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a running stage may use beside its inputs."""
+
+    models: Models
+    params: Mapping[str, Any] = NO_PARAMS
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one run of a stage needs, for those who place the work."""
+
+    cpus: float = 1.0
+    memory_mib: int = 1024
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a pipeline.
+
+    ``inputs`` name earlier stages, or ``asset``. ``run`` is called with the context and one
+    argument for each input, in order. ``version`` changes whenever the same inputs may give another
+    output. ``models`` are those that ``run`` asks.
+    """
+
+    name: str
+    version: int
+    inputs: tuple[str, ...]
+    run: Callable[..., Produced[Any]]
+    codec: Codec
+    params: Mapping[str, Any] = NO_PARAMS
+    models: tuple[str, ...] = ()
+    resources: Resources = Resources()
+
+    def with_params(self, params: Mapping[str, Any]) -> Stage:
+        """The same stage with other parameters laid over its own."""
+        return Stage(
+            self.name, self.version, self.inputs, self.run, self.codec,
+            MappingProxyType({**self.params, **params}), self.models, self.resources,
+        )  # fmt: skip
+
+    def run_batch(
+        self, ctx: StageContext, items: Sequence[Sequence[Any]]
+    ) -> list[Produced[Any] | Exception]:
+        """One result for each item; an item that fails gives its error and stops no other."""
+        results: list[Produced[Any] | Exception] = []
+        for inputs in items:
+            try:
+                results.append(self.run(ctx, *inputs))
+            except Exception as error:  # the caller gets it back, in the item's own place
+                results.append(error)
+        return results

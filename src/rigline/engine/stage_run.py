@@ -1,0 +1,142 @@
+"""Running stages: look an output up by its key, compute it only if nobody has."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rigline.engine.artifact_store import ArtifactStore, OutputRecord
+from rigline.engine.codec import canonical_json
+from rigline.engine.pipeline import ASSET, Pipeline
+from rigline.engine.stage import AssetFile, Models, Produced, Stage, StageContext
+from rigline.errors import ContractViolation, RiglineError
+
+Inputs = Mapping[str, str]
+"""sha256 of each input by the name of the stage that made it, or ``asset``."""
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage's output in the store. ``reused`` says that nothing was computed."""
+
+    stage: str
+    key: str
+    sha256: str
+    record: OutputRecord
+    reused: bool
+
+
+@dataclass
+class Workbench:
+    """Where the stages of one job run: the store, the models, and values decoded in this process.
+
+    ``values``, by sha256, spares a process that runs stages in a row from reading back what it has
+    just written. ``asset_name`` is for messages.
+    """
+
+    store: ArtifactStore
+    models: Models
+    asset_name: str = ""
+    values: MutableMapping[str, Any] = field(default_factory=dict)
+
+    def value(self, pipeline: Pipeline, name: str, sha256: str) -> Any:
+        """The value of an artifact: the asset's file, or the output of the stage ``name``."""
+        if name == ASSET:
+            return AssetFile(self.store.get(sha256), self.asset_name)
+        if sha256 not in self.values:
+            self.values[sha256] = pipeline.stage(name).codec.decode(self.store.get(sha256))
+        return self.values[sha256]
+
+
+def output_key(stage: Stage, inputs: Inputs, models: Models) -> str:
+    """The name under which the output of a stage is found again.
+
+    sha256 of canonical JSON of the stage's name, version and parameters, the versions of its models
+    and the sha256 of its inputs. Which backend ran the models has no part in it.
+    """
+    missing = [name for name in stage.inputs if name not in inputs]
+    if missing:
+        raise ContractViolation(f"The stage {stage.name} needs the input {missing[0]!r}.")
+    identity = {
+        "name": stage.name,
+        "version": stage.version,
+        "params": dict(stage.params),
+        "model_version": {model: models.version(model) for model in stage.models},
+        "input_sha256s": {name: inputs[name] for name in stage.inputs},
+    }
+    return hashlib.sha256(canonical_json(identity)).hexdigest()
+
+
+def run_stage(pipeline: Pipeline, name: str, inputs: Inputs, bench: Workbench) -> StageRun:
+    """The output of a stage for these inputs: found in the store, or computed and put there.
+
+    Raises what the stage raises; an error that is none of Rigline's own becomes
+    ``ContractViolation`` and names the stage.
+    """
+    stage = pipeline.stage(name)
+    key = output_key(stage, inputs, bench.models)
+    found = _find(stage, key, bench.store)
+    if found is not None:
+        return found
+    started = time.perf_counter()
+    arguments = [bench.value(pipeline, name, inputs[name]) for name in stage.inputs]
+    produced = _compute(stage, arguments, bench.models)
+    sha256 = bench.store.put(stage.codec.encode(produced.value))
+    bench.values[sha256] = produced.value
+    record = OutputRecord(
+        {stage.codec.file_name: sha256},
+        produced.evidence,
+        tuple(produced.warnings),
+        {model: bench.models.version(model) for model in stage.models},
+        time.perf_counter() - started,
+    )
+    kept = bench.store.put_record(stage.name, key, record)
+    return StageRun(stage.name, key, kept.outputs[stage.codec.file_name], kept, reused=False)
+
+
+def _find(stage: Stage, key: str, store: ArtifactStore) -> StageRun | None:
+    record = store.record(stage.name, key)
+    if record is None:
+        return None
+    sha256 = record.outputs.get(stage.codec.file_name, "")
+    if not store.has(sha256):
+        store.drop_record(stage.name, key)
+        return None
+    return StageRun(stage.name, key, sha256, record, reused=True)
+
+
+def _compute(stage: Stage, arguments: list[Any], models: Models) -> Produced[Any]:
+    try:
+        return stage.run(StageContext(models, stage.params), *arguments)
+    except RiglineError as error:
+        error.fields.setdefault("stage", stage.name)
+        raise
+    except Exception as error:
+        raise ContractViolation(
+            f"The stage {stage.name} failed: {type(error).__name__}: {error}.",
+            remedy="This is a fault of Rigline; please report it with the file.",
+            stage=stage.name,
+        ) from error
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    asset_sha256: str,
+    bench: Workbench,
+    on_stage: Callable[[StageRun], None] = lambda run: None,
+) -> dict[str, StageRun]:
+    """All stages of a pipeline over one asset of the store, in order, by name.
+
+    ``on_stage`` hears of each as it ends. What a stage raises ends the run there; the outputs of
+    the stages before it stay in the store, so that another run begins where this one broke off.
+    """
+    shas = {ASSET: asset_sha256}
+    runs: dict[str, StageRun] = {}
+    for stage in pipeline:
+        runs[stage.name] = run_stage(pipeline, stage.name, shas, bench)
+        shas[stage.name] = runs[stage.name].sha256
+        on_stage(runs[stage.name])
+    return runs

@@ -1,0 +1,86 @@
+"""ONNX Runtime in this process: the backend that needs no server."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from rigline.engine.stage import Arrays
+from rigline.errors import ContractViolation, InvalidInput
+from rigline.inference.repository import ModelFile, find_model
+
+
+class EmbeddedModels:
+    """Runs the newest version of each model of a repository, loaded when first asked for.
+
+    Safe for many threads: sessions may be shared, and are made once. Deterministic on one machine.
+    ``threads`` bounds those of one call; 0 leaves the choice to ONNX Runtime.
+    """
+
+    def __init__(self, repository: Path, threads: int = 1) -> None:
+        self._repository = repository
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._files: dict[str, ModelFile] = {}
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def infer(self, model: str, inputs: Arrays) -> dict[str, npt.NDArray[np.float32]]:
+        """The outputs of a model by name.
+
+        Raises ``InvalidInput`` when the inputs do not fit the model and ``ContractViolation`` when
+        its answer is not finite.
+        """
+        session = self._session(model)
+        try:
+            values = session.run(None, _typed(session, inputs))
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise InvalidInput(
+                f"The model {model} refused its inputs: {error}",
+                model=model,
+                shapes={name: array.shape for name, array in inputs.items()},
+            ) from error
+        outputs = {o.name: v for o, v in zip(session.get_outputs(), values, strict=True)}
+        for name, value in outputs.items():
+            if not np.isfinite(value).all():
+                raise ContractViolation(f"The model {model} gave {name} that is not finite.")
+        return outputs
+
+    def version(self, model: str) -> str:
+        """The version number and the beginning of the file's sha256."""
+        file = self._file(model)
+        return f"{file.version}-{file.sha256[:16]}"
+
+    def _file(self, model: str) -> ModelFile:
+        with self._lock:
+            if model not in self._files:
+                self._files[model] = find_model(self._repository, model)
+            return self._files[model]
+
+    def _session(self, model: str) -> onnxruntime.InferenceSession:
+        file = self._file(model)
+        with self._lock:
+            if model not in self._sessions:
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = self._threads
+                options.log_severity_level = 3
+                try:
+                    self._sessions[model] = onnxruntime.InferenceSession(
+                        str(file.path), options, providers=["CPUExecutionProvider"]
+                    )
+                except Exception as error:  # ONNX Runtime has a type of its own for each fault
+                    raise ContractViolation(
+                        f"The model {file.path} cannot be loaded: {error}",
+                        remedy="The file may be damaged, or a Git LFS pointer; fetch it again.",
+                    ) from error
+            return self._sessions[model]
+
+
+def _typed(session: onnxruntime.InferenceSession, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+    kinds = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+    wanted = {i.name: kinds[i.type] for i in session.get_inputs()}
+    return {name: np.ascontiguousarray(inputs[name], kind) for name, kind in wanted.items()}

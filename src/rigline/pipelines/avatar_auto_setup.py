@@ -1,0 +1,43 @@
+"""Avatar Auto Setup: from a raw humanoid mesh to a rigged, skinned, caged, validated avatar."""
+
+from __future__ import annotations
+
+from rigline.avatar.cage import OuterCage
+from rigline.avatar.canonical import CanonicalMesh
+from rigline.avatar.segmentation import Segmentation
+from rigline.avatar.skeleton import Skeleton
+from rigline.avatar.skinning import SkinWeights
+from rigline.engine.codec import Codec, array_codec, bytes_codec, json_codec
+from rigline.engine.pipeline import ASSET, Pipeline
+from rigline.engine.stage import Stage
+from rigline.formats import SourceModel
+from rigline.pipelines import avatar_assembly as assembly
+from rigline.pipelines import avatar_stages as stages
+
+SOURCE_CODEC = Codec("model.safetensors", SourceModel.to_bytes, SourceModel.from_bytes)
+
+AVATAR_AUTO_SETUP = Pipeline(
+    "avatar-auto-setup",
+    version=1,
+    stages=(
+        Stage("ingest", 1, (ASSET,), stages.ingest, SOURCE_CODEC),
+        Stage("orient", 1, ("ingest",), stages.orient,
+              array_codec("canonical.safetensors", CanonicalMesh), models=("avatar_orientation",)),
+        Stage("segment", 1, ("orient",), stages.segment_parts,
+              array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),
+        Stage("rig", 1, ("orient",), stages.rig,
+              array_codec("skeleton.safetensors", Skeleton), models=("avatar_rigging",)),
+        Stage("skin", 1, ("orient", "segment", "rig"), stages.skin_body,
+              array_codec("weights.safetensors", SkinWeights)),
+        Stage("cage", 1, ("orient", "segment", "rig"), stages.wrap_cage,
+              array_codec("cage.safetensors", OuterCage)),
+        Stage("assemble", 1, ("ingest", "orient", "rig", "skin", "cage"), assembly.assemble,
+              bytes_codec("avatar.glb")),
+        Stage("validate", 1, ("assemble",), assembly.validate,
+              json_codec("validation.json"), {"preset": "development"}),
+        Stage("picture", 1, ("orient", "segment", "rig", "skin", "cage"), assembly.picture,
+              bytes_codec("preview.png")),
+    ),
+)  # fmt: skip
+"""Stages in the order in which they run; ``segment`` and ``rig``, like ``skin`` and ``cage``, do
+not wait for each other where the runner can do two things at once."""

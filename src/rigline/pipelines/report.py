@@ -1,0 +1,144 @@
+"""report.json: what a person or a program may want to know of a finished job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rigline.engine.stage_run import StageRun
+from rigline.triage.judgement import Judgement
+
+SCHEMA_VERSION: Literal[1] = 1
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AssetEntry(_Entry):
+    """The file that came in."""
+
+    name: str = Field(description="Name of the file, without its folder.")
+    sha256: Sha256 = Field(description="Identity of the asset: the hash of its bytes.")
+    bytes: int = Field(ge=0)
+
+
+class StageEntry(_Entry):
+    """One stage."""
+
+    seconds: float = Field(ge=0, description="Time the computation took, when it was made.")
+    reused: bool = Field(description="Whether the output was found, and nothing computed.")
+    model: str | None = Field(description="Name and version of the model that had a say.")
+    evidence: dict[str, Any] = Field(description="What the stage measured about its own output.")
+    confidence: Share | None = Field(description="None where the policy does not judge the stage.")
+
+
+class JointEntry(_Entry):
+    """One joint, by the name of the part it turns."""
+
+    position: tuple[float, float, float] = Field(
+        description="In the avatar's file: its frame and units."
+    )
+    position_canonical: tuple[float, float, float] = Field(
+        description="+Y up, facing +Z, the character's left at +X, feet on 0, height 1."
+    )
+    expected_error: float = Field(ge=0, description="The model's own estimate, in heights.")
+
+
+class RuleEntry(_Entry):
+    """One rule of the character specification, and what was measured."""
+
+    rule_id: str
+    severity: Literal["error", "warning", "info"]
+    passed: bool
+    measured: float | str
+    limit: str
+    message: str
+    where: str
+
+
+class ValidationEntry(_Entry):
+    """All rules of the preset."""
+
+    preset: Literal["development", "marketplace"]
+    as_of: str = Field(description="Date of the specification that the rules restate.")
+    errors: int = Field(ge=0)
+    warnings: int = Field(ge=0)
+    rules: list[RuleEntry]
+
+
+class PolicyEntry(_Entry):
+    """The policy that judged."""
+
+    name: str
+    version: int
+
+
+class Report(_Entry):
+    """The outcome of one job. Confidence is that of the most doubtful stage."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    pipeline: str
+    pipeline_version: int
+    asset: AssetEntry
+    stages: dict[str, StageEntry]
+    joints: dict[str, JointEntry]
+    validation: ValidationEntry
+    policy: PolicyEntry
+    confidence: Share
+    calibrated: bool = Field(
+        description="Whether confidence is a probability fitted to reviewers' decisions."
+    )
+    verdict: Literal["accept", "review", "reject"]
+    reasons: list[str] = Field(description="Why a person should look, worst first.")
+    warnings: list[str] = Field(description="What was left out or mended on the way.")
+
+
+def build_report(
+    pipeline: tuple[str, int],
+    asset: AssetEntry,
+    runs: Mapping[str, StageRun],
+    validation: Mapping[str, Any],
+    judgement: Judgement,
+    policy: PolicyEntry,
+) -> Report:
+    """The report of a finished run of avatar set-up."""
+    return Report(
+        pipeline=pipeline[0],
+        pipeline_version=pipeline[1],
+        asset=asset,
+        stages={
+            name: StageEntry(
+                seconds=run.record.seconds,
+                reused=run.reused,
+                model=" ".join(f"{m}@{v}" for m, v in run.record.models.items()) or None,
+                evidence=dict(run.record.evidence),
+                confidence=judgement.stage_confidence.get(name),
+            )
+            for name, run in runs.items()
+        },
+        joints=_joints(runs),
+        validation=ValidationEntry.model_validate(dict(validation)),
+        policy=policy,
+        confidence=judgement.confidence,
+        calibrated=judgement.calibrated,
+        verdict=judgement.verdict,
+        reasons=list(judgement.reasons),
+        warnings=[w for run in runs.values() for w in run.record.warnings],
+    )
+
+
+def _joints(runs: Mapping[str, StageRun]) -> dict[str, JointEntry]:
+    height = float(runs["orient"].record.evidence["height_asset"])
+    return {
+        name: JointEntry(
+            position=tuple(height * x for x in joint["position"]),
+            position_canonical=tuple(joint["position"]),
+            expected_error=joint["expected_error"],
+        )
+        for name, joint in runs["rig"].record.evidence["joints"].items()
+    }

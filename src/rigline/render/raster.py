@@ -1,0 +1,90 @@
+"""A z-buffer on numpy: which triangle is seen in each pixel.
+
+Our own, because the libraries that render without a display need OpenGL or a compiler, and a wheel
+must not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from rigline.avatar.mesh import Floats, Ints
+
+NOTHING: Final = -1
+CANDIDATES_AT_ONCE: Final = 2_000_000
+
+
+def visible_faces(screen: Floats, faces: Ints, width: int, height: int) -> Ints:
+    """``(height, width)`` index of the nearest triangle at each pixel's centre, -1 for none.
+
+    ``screen (N, 3)``: x to the right and y downwards in pixels, z towards the viewer. Every pixel
+    of a triangle's box is tried (Pineda 1988), in chunks of bounded memory.
+    """
+    nearest = np.full(width * height, NOTHING, np.int64)
+    depth = np.full(width * height, -np.inf)
+    for triangle, pixel_x, pixel_y in _candidates(screen, faces, width, height):
+        a, b, c = (screen[faces[triangle, k]] for k in range(3))
+        x, y = pixel_x + 0.5, pixel_y + 0.5
+        double = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (
+            c[:, 0] - a[:, 0]
+        )
+        u = (b[:, 0] - x) * (c[:, 1] - y) - (b[:, 1] - y) * (c[:, 0] - x)
+        v = (c[:, 0] - x) * (a[:, 1] - y) - (c[:, 1] - y) * (a[:, 0] - x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u, v = u / double, v / double
+        inside = (u >= 0) & (v >= 0) & (u + v <= 1)
+        z = u * a[:, 2] + v * b[:, 2] + (1 - u - v) * c[:, 2]
+        pixel = (pixel_y * width + pixel_x)[inside]
+        z, triangle = z[inside], triangle[inside]
+        order = np.argsort(z, kind="stable")  # the nearest is written last, and stays
+        pixel, z, triangle = pixel[order], z[order], triangle[order]
+        closer = z > depth[pixel]
+        depth[pixel[closer]] = z[closer]
+        nearest[pixel[closer]] = triangle[closer]
+    return nearest.reshape(height, width)
+
+
+def _candidates(
+    screen: Floats, faces: Ints, width: int, height: int
+) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """Triangles and the pixels of their boxes, as equally long arrays."""
+    corners = screen[faces][:, :, :2]
+    low = np.floor(corners.min(axis=1) - 0.5).astype(np.int64)
+    high = np.floor(corners.max(axis=1) + 0.5).astype(np.int64)
+    low = np.clip(low, 0, [width, height])
+    high = np.clip(high, 0, [width - 1, height - 1])
+    size = np.maximum(high - low + 1, 0)
+    count = size[:, 0] * size[:, 1]
+    ends = np.cumsum(count)
+    start = 0
+    while start < len(faces):
+        before = ends[start - 1] if start else 0
+        stop = int(np.searchsorted(ends, before + CANDIDATES_AT_ONCE, side="right"))
+        stop = max(stop, start + 1)
+        triangle = np.repeat(np.arange(start, stop), count[start:stop])
+        first = np.repeat(ends[start:stop] - count[start:stop], count[start:stop])
+        within = np.arange(before, ends[stop - 1]) - first
+        x = low[triangle, 0] + within % np.maximum(size[triangle, 0], 1)
+        y = low[triangle, 1] + within // np.maximum(size[triangle, 0], 1)
+        yield triangle, x, y
+        start = stop
+
+
+def shaded(nearest: Ints, normals: Floats, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """``(h, w, 4)`` RGBA of visible triangles, lit from the viewer's upper left; empty is clear.
+
+    ``normals (M, 3)`` in the viewer's space, either side up; ``colours (M, 3)`` uint8.
+    """
+    light = np.array([-0.35, 0.5, 0.8])
+    light /= np.linalg.norm(light)
+    facing = np.where(normals[:, 2:] < 0, -normals, normals)
+    brightness = 0.42 + 0.58 * np.clip(facing @ light, 0, 1)
+    lit = np.concatenate(
+        [np.clip(colours * brightness[:, None], 0, 255), np.full((len(colours), 1), 255)], axis=1
+    ).astype(np.uint8)
+    lit = np.concatenate([lit, np.zeros((1, 4), np.uint8)])  # row -1: nothing there
+    return lit[nearest]
