@@ -1,0 +1,1 @@
+"""Prefect flows: each a page that reads like the job's description."""

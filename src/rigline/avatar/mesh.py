@@ -91,7 +91,11 @@ def weld(vertices: Floats, tolerance: float = 1e-5) -> tuple[Ints, Ints]:
     """
     extent = float(np.ptp(vertices, axis=0).max()) or 1.0
     grid = np.round(vertices / (tolerance * extent)).astype(np.int64)
-    _, first, inverse = np.unique(grid, axis=0, return_index=True, return_inverse=True)
+    # At most 1 / tolerance + 2 steps an axis, so three of them fit into one 64-bit key.
+    grid -= grid.min(axis=0)
+    steps = grid.max(axis=0) + 1
+    keys = (grid[:, 0] * steps[1] + grid[:, 1]) * steps[2] + grid[:, 2]
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     return first.astype(np.int64), inverse.reshape(-1).astype(np.int64)
 
 
@@ -106,5 +110,7 @@ def islands(n_vertices: int, faces: Ints) -> tuple[int, Ints]:
 
 def unique_edges(faces: Ints) -> Ints:
     """``(E, 2)`` undirected edges, each once, the smaller index first."""
-    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    return np.unique(edges, axis=0)
+    start, end = faces.ravel(), faces[:, [1, 2, 0]].ravel()
+    count = int(faces.max()) + 1 if len(faces) else 1
+    keys = np.unique(np.minimum(start, end) * count + np.maximum(start, end))
+    return np.stack([keys // count, keys % count], axis=1)

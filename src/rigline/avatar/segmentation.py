@@ -128,9 +128,8 @@ def _snapped_to_islands(faces: Ints, part: Ints, area: Floats) -> Ints:
     return np.where(rigid[island], best[island], part)
 
 
-def _patches_of_parts(faces: Ints, part: Ints) -> tuple[int, Ints]:
+def _patches_of_parts(edges: Ints, part: Ints) -> tuple[int, Ints]:
     """Connected patches of equal part: their count and a label per vertex ``(W,)``."""
-    edges = unique_edges(faces)
     same = edges[part[edges[:, 0]] == part[edges[:, 1]]]
     n = len(part)
     graph = coo_array((np.ones(len(same)), (same[:, 0], same[:, 1])), shape=(n, n))
@@ -138,18 +137,18 @@ def _patches_of_parts(faces: Ints, part: Ints) -> tuple[int, Ints]:
     return int(count), label.astype(np.int64)
 
 
-def stray_vertices(faces: Ints, part: Ints, area: Floats) -> npt.NDArray[np.bool_]:
+def stray_vertices(edges: Ints, part: Ints, area: Floats) -> npt.NDArray[np.bool_]:
     """``(W,)`` vertices in a patch much smaller than its part's largest, bordering other parts.
 
-    A patch that is a whole island of the mesh (an eye, a button) is no stray.
+    ``edges (E, 2)`` of the welded mesh. A patch that is a whole island of the mesh (an eye, a
+    button) is no stray.
     """
-    count, patch = _patches_of_parts(faces, part)
+    count, patch = _patches_of_parts(edges, part)
     size = np.bincount(patch, area, minlength=count)
     owner = np.zeros(count, np.int64)
     owner[patch] = part
     largest = np.zeros(N_PARTS)
     np.maximum.at(largest, owner, size)
-    edges = unique_edges(faces)
     crossing = edges[part[edges[:, 0]] != part[edges[:, 1]]]
     bordering = np.zeros(count, bool)
     bordering[patch[crossing].ravel()] = True
@@ -163,10 +162,10 @@ def _without_strays(faces: Ints, part: Ints, probability: Floats, area: Floats) 
     edges = unique_edges(faces)
     both = np.concatenate([edges, edges[:, ::-1]])
     for _ in range(3):
-        stray = stray_vertices(faces, part, area)
+        stray = stray_vertices(edges, part, area)
         if not stray.any():
             break
-        count, patch = _patches_of_parts(faces, part)
+        count, patch = _patches_of_parts(edges, part)
         out = both[(part[both[:, 0]] != part[both[:, 1]]) & stray[both[:, 0]]]
         votes = np.zeros((count, N_PARTS))
         np.add.at(

@@ -10,7 +10,8 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from rigline.cli.console import ExitCode, fail, messages, results, write_file
+from rigline.cli.console import ExitCode, fail, messages, results
+from rigline.delivery import write_file
 from rigline.errors import InvalidInput, RiglineError
 from rigline.evaluation.metrics import METRICS
 from rigline.evaluation.summary import Evaluation, evaluate, known_truth, summary_of

@@ -13,23 +13,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from rigline.bootstrap import Outcome, Services, avatar_pipeline, open_services, set_up_avatar
-from rigline.cli.console import ExitCode, fail, messages, results, write_file
+from rigline.bootstrap import Services, avatar_pipeline, open_services, set_up_avatar
+from rigline.cli.console import ExitCode, fail, messages, results
+from rigline.delivery import OutputFiles, files_of, write_outcome
 from rigline.errors import InvalidInput, RiglineError
 from rigline.pipelines.report import Report
 from rigline.settings import Backend, Settings
 
-AVATAR_SUFFIX = ".avatar.glb"
 VERDICT_STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
-
-
-@dataclass(frozen=True)
-class OutputFiles:
-    """Where one input's avatar, report and picture go."""
-
-    avatar: Path
-    report: Path
-    preview: Path
 
 
 @dataclass(frozen=True)
@@ -93,7 +84,7 @@ def setup(
     input failed, 2 when the command is wrong.
     """
     try:
-        plan = [(path, files_for(path, out, output)) for path in inputs]
+        plan = [(path, files_of(path, out, output)) for path in inputs]
         _check_plan(plan, out, output)
         services = open_services(_settings(backend))
         avatar_pipeline(services.settings, preset)
@@ -108,24 +99,12 @@ def setup(
     raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
 
 
-def files_for(source: Path, out: Path | None, output: Path | None) -> OutputFiles:
-    """The three files that an input leads to."""
-    if output is not None:
-        name = output.name.removesuffix(AVATAR_SUFFIX).removesuffix(".glb")
-        avatar, folder = output, output.parent
-    else:
-        folder = out if out is not None else source.parent
-        name = source.stem
-        avatar = folder / f"{name}{AVATAR_SUFFIX}"
-    return OutputFiles(avatar, folder / f"{name}.report.json", folder / f"{name}.preview.png")
-
-
 def set_up_file(services: Services, source: Path, files: OutputFiles, preset: str) -> SetupResult:
     """Set up one file and write what came of it. Errors become part of the result."""
     started = time.perf_counter()
     try:
         outcome = set_up_avatar(services, _read(source, services), source.name, preset)
-        _write(files, outcome)
+        write_outcome(outcome, files)
     except RiglineError as error:
         return SetupResult(source, time.perf_counter() - started, error=str(error))
     except OSError as error:
@@ -183,12 +162,6 @@ def _read(source: Path, services: Services) -> bytes:
             remedy="Reduce its meshes and textures, or raise RIGLINE_MAX_BYTES.",
         )
     return source.read_bytes()
-
-
-def _write(files: OutputFiles, outcome: Outcome) -> None:
-    write_file(files.avatar, outcome.avatar_glb)
-    write_file(files.preview, outcome.preview_png)
-    write_file(files.report, outcome.report.model_dump_json(indent=2).encode() + b"\n")
 
 
 def _set_up_all(

@@ -14,7 +14,6 @@ from rigline.engine.codec import Codec
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 T_co = TypeVar("T_co", covariant=True)
-NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class StageContext:
     """What a running stage may use beside its inputs."""
 
     models: Models
-    params: Mapping[str, Any] = NO_PARAMS
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Stage:
     inputs: tuple[str, ...]
     run: Callable[..., Produced[Any]]
     codec: Codec
-    params: Mapping[str, Any] = NO_PARAMS
+    params: Mapping[str, Any] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     resources: Resources = Resources()
 

@@ -31,7 +31,7 @@ def preview(
     joints: Floats,
     weights: Floats,
     cage_vertices: Floats,
-    size: tuple[int, int] = (230, 320),
+    size: tuple[int, int] = (220, 300),
 ) -> Picture:
     """Five panels: skeleton over parts from the front, parts from behind, cage, knees and elbows
     bent, and a walk. All arrays in the canonical frame; ``weights (N, 15)``."""

@@ -1,0 +1,81 @@
+"""Avatar Auto Setup as a Prefect flow.
+
+Without any server::
+
+    python -m flows.avatar_auto_setup_flow hero.glb --out avatars
+
+As a deployment: ``prefect.yaml``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from rigline.bootstrap import avatar_pipeline, conclude
+from rigline.delivery import files_of, write_outcome
+from rigline.engine.stage_run import Workbench
+from rigline.errors import InvalidInput
+from rigline.pipelines.report import AssetEntry
+from tasks.report_artifact import publish_report
+from tasks.services import services
+from tasks.stage_tasks import submit_pipeline
+
+
+@flow(name="avatar_auto_setup", flow_run_name="avatar_auto_setup {file}", persist_result=False)
+def avatar_auto_setup(
+    file: str, preset: str = "development", out: str | None = None
+) -> dict[str, Any]:
+    """Set up one raw humanoid mesh as an avatar.
+
+    Args:
+        file: Path of a GLB, glTF or OBJ file that the worker can read.
+        preset: What the result must satisfy: development.
+        out: Folder for the avatar, its report and its picture. Without one they stay in the
+            artifact store alone.
+    """
+    opened = services()
+    pipeline = avatar_pipeline(opened.settings, preset)
+    source = Path(file)
+    data = _read(source)
+    asset = AssetEntry(name=source.name, sha256=opened.store.put(data), bytes=len(data))
+
+    futures = submit_pipeline(pipeline, asset.sha256, asset.name)
+    runs = {stage: future.result() for stage, future in futures.items()}
+
+    bench = Workbench(opened.store, opened.models, asset.name)
+    outcome = conclude(opened, pipeline, bench, asset, runs)
+    publish_report(outcome)
+    if out is not None:
+        write_outcome(outcome, files_of(source, Path(out)))
+    return {
+        "asset": asset.sha256,
+        "avatar": runs["assemble"].sha256,
+        "verdict": outcome.report.verdict,
+        "confidence": outcome.report.confidence,
+        "reasons": outcome.report.reasons,
+        "computed": [stage for stage, run in runs.items() if not run.reused],
+    }
+
+
+def _read(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{source} cannot be read: {error.strerror}.") from error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Set up one mesh as an avatar, as a Prefect flow.")
+    parser.add_argument("file", help="GLB, glTF or OBJ")
+    parser.add_argument("--preset", default="development")
+    parser.add_argument("--out", default=".", help="folder for the results (default: here)")
+    args = parser.parse_args()
+    avatar_auto_setup(args.file, args.preset, args.out)
+
+
+if __name__ == "__main__":
+    main()
