@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.mesh import vertex_normals
 from rigline_training.anny_bodies import AnnyBodies
-from rigline_training.character import Character, Floats, Ints, Piece, basis_along, one_hot
+from rigline_training.character import Character, Floats, Piece, basis_along
 from rigline_training.posing import bone_directions, deform, random_pose
 from rigline_training.solids import solid_piece
 
@@ -218,13 +218,3 @@ def stylised_body(source: AnnyBodies, rng: np.random.Generator, level: float) ->
         head = tuple(rest)
     pieces = _shells(rng, body) if rng.random() < 0.4 else (body,)
     return Character((*pieces, *head), joints, "body", tuple(tags))
-
-
-def vertex_weights(piece: Piece) -> Floats:
-    """(n, 15) hard weights of a piece."""
-    return one_hot(piece.labels)
-
-
-def labels_of(pieces: tuple[Piece, ...]) -> Ints:
-    """(N,) labels of all vertices of some pieces."""
-    return np.concatenate([p.labels for p in pieces])

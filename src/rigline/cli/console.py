@@ -11,6 +11,9 @@ from rich.console import Console
 from rigline.errors import RiglineError
 
 
+TABLE_WIDTH = 160
+
+
 class ExitCode(IntEnum):
     """What the shell sees."""
 
@@ -20,8 +23,10 @@ class ExitCode(IntEnum):
 
 
 def results() -> Console:
-    """Standard output."""
-    return Console(highlight=False, soft_wrap=True)
+    """Standard output; a table keeps its columns whole even where the terminal is narrow."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, TABLE_WIDTH)
+    return console
 
 
 def messages() -> Console:

@@ -83,8 +83,8 @@ def run_stage(pipeline: Pipeline, name: str, inputs: Inputs, bench: Workbench) -
         return found
     started = time.perf_counter()
     arguments = [bench.value(pipeline, name, inputs[name]) for name in stage.inputs]
-    produced = _compute(stage, arguments, bench.models)
-    sha256 = bench.store.put(stage.codec.encode(produced.value))
+    produced, data = _compute(stage, arguments, bench.models)
+    sha256 = bench.store.put(data)
     bench.values[sha256] = produced.value
     record = OutputRecord(
         {stage.codec.file_name: sha256},
@@ -108,9 +108,11 @@ def _find(stage: Stage, key: str, store: ArtifactStore) -> StageRun | None:
     return StageRun(stage.name, key, sha256, record, reused=True)
 
 
-def _compute(stage: Stage, arguments: list[Any], models: Models) -> Produced[Any]:
+def _compute(stage: Stage, arguments: list[Any], models: Models) -> tuple[Produced[Any], bytes]:
+    """What the stage made, and its value as the bytes that are kept."""
     try:
-        return stage.run(StageContext(models, stage.params), *arguments)
+        produced = stage.run(StageContext(models, stage.params), *arguments)
+        return produced, stage.codec.encode(produced.value)
     except RiglineError as error:
         error.fields.setdefault("stage", stage.name)
         raise

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 from rigline.engine.stage import Arrays
 from rigline.errors import ContractViolation, InvalidInput
@@ -38,7 +39,7 @@ class EmbeddedModels:
         session = self._session(model)
         try:
             values = session.run(None, _typed(session, inputs))
-        except (ValueError, RuntimeError, KeyError) as error:
+        except (InvalidArgument, Fail, ValueError, RuntimeError, KeyError) as error:
             raise InvalidInput(
                 f"The model {model} refused its inputs: {error}",
                 model=model,

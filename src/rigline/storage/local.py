@@ -42,7 +42,7 @@ class LocalStore:
         except OSError as error:
             raise self._unavailable(error) from error
         if hashlib.sha256(data).hexdigest() != sha256:
-            path.unlink(missing_ok=True)
+            self._remove(path)
             raise ContractViolation(
                 f"The artifact {sha256} in {self.root} was damaged and has been removed.",
                 remedy="Run the job again; what is missing is computed anew.",
@@ -69,7 +69,7 @@ class LocalStore:
         return self.record(stage, key) or record
 
     def drop_record(self, stage: str, key: str) -> None:
-        self._record(stage, key).unlink(missing_ok=True)
+        self._remove(self._record(stage, key))
 
     def _blob(self, sha256: str) -> Path:
         return self.root / "blobs" / _checked(sha256)[:2] / sha256
@@ -94,6 +94,12 @@ class LocalStore:
         except OSError as error:
             raise self._unavailable(error) from error
         return True
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> ServiceUnavailable:
         return ServiceUnavailable(

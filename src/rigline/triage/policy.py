@@ -18,7 +18,7 @@ Verdict = Literal["accept", "review", "reject"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Term(_Frozen):
@@ -34,7 +34,10 @@ class Term(_Frozen):
     def _distinct(self) -> Term:
         if self.good == self.bad:
             raise ValueError(f"good and bad of {self.evidence!r} must differ")
-        self.reason.format(value=1.0, good=1.0, bad=1.0)
+        try:
+            self.reason.format(value=1.0, good=1.0, bad=1.0)
+        except (LookupError, AttributeError) as error:
+            raise ValueError(f"the reason {self.reason!r} names an unknown {error}") from error
         return self
 
     def confidence(self, value: float) -> float:
