@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.settings import (
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
 
 from rigline.bootstrap import avatar_pipeline, conclude
 from rigline.delivery import files_of, write_outcome
@@ -74,7 +78,9 @@ def main() -> None:
     parser.add_argument("--preset", default="development")
     parser.add_argument("--out", default=".", help="folder for the results (default: here)")
     args = parser.parse_args()
-    avatar_auto_setup(args.file, args.preset, args.out)
+    # The server that Prefect starts for the occasion makes its database first.
+    with temporary_settings({PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120}):
+        avatar_auto_setup(args.file, args.preset, args.out)
 
 
 if __name__ == "__main__":

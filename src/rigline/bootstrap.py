@@ -126,7 +126,7 @@ def load_policy(path: Path | None = None) -> Policy:
         return Policy.model_validate(tomllib.loads(path.read_text("utf-8")))
     except FileNotFoundError as error:
         raise InvalidInput(f"There is no policy {path}.", remedy="Check RIGLINE_POLICY.") from error
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise InvalidInput(f"The policy {path} cannot be used: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""The nineteen attachments: in their regions, on the surface, mirrored, and with the grips across."""
+"""The nineteen attachments: in their regions, on the surface, mirrored, grips across."""
 
 from __future__ import annotations
 

@@ -61,11 +61,16 @@ def test_any_stance_is_undone(
     upright = lopsided_mesh()
     expected = to_canonical(upright, np.eye(3))
     stance = TURNS[turn] @ yaw_matrix(yaw)
-    moved = TriangleMesh(upright.vertices @ stance.T * scale + np.array(shift) * scale, upright.faces)
+    moved = TriangleMesh(
+        upright.vertices @ stance.T * scale + np.array(shift) * scale, upright.faces
+    )
     found = to_canonical(moved, stance.T)
     assert np.abs(found.vertices - expected.vertices).max() < 1e-8
     homogeneous = np.c_[moved.vertices, np.ones(len(moved.vertices))]
-    assert np.abs(homogeneous @ found.canonical_from_asset.T - np.c_[found.vertices, np.ones(9)]).max() < 1e-7
+    assert (
+        np.abs(homogeneous @ found.canonical_from_asset.T - np.c_[found.vertices, np.ones(9)]).max()
+        < 1e-7
+    )
 
 
 def test_a_flat_mesh_is_refused() -> None:

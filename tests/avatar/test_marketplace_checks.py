@@ -6,18 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
-from rigline.avatar.attachments import AttachmentPoint
 from rigline.avatar.body import Part
-from rigline.avatar.marketplace.checks import check_avatar, failed
+from rigline.avatar.marketplace.checks import check_avatar
 from rigline.avatar.marketplace.results import RuleResult
-from rigline.avatar.marketplace.rules import CheckSettings
 from rigline.avatar.marketplace.subject import AvatarUnderTest, ImageUnderTest
 from rigline.avatar.mesh import Floats
-from rigline.errors import InvalidInput
-from tests.support.avatars import NAMES, finished_avatar, game_body, with_bone
-from tests.support.bodies import box_body, capsule_body
+from tests.support.avatars import NAMES, finished_avatar, with_bone
+from tests.support.bodies import capsule_body
 
 GOOD = finished_avatar()
 Spoil = Callable[[AvatarUnderTest], AvatarUnderTest]

@@ -5,9 +5,8 @@ import pytest
 
 from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.canonical import CanonicalMesh
-from rigline.avatar.mesh import Floats, Ints
+from rigline.avatar.mesh import Floats, Ints, vertex_areas
 from rigline.avatar.segmentation import face_queries, label_evidence, segment, stray_vertices
-from rigline.avatar.mesh import vertex_areas
 
 HEAD, TORSO = int(Part.HEAD), int(Part.UPPER_TORSO)
 
@@ -77,7 +76,10 @@ def test_a_rigid_island_is_of_one_part() -> None:
 def test_an_island_of_its_own_is_no_stray() -> None:
     vertices, faces = sheet(21)
     eye = vertices * 0.05 + [0, 0.3, 0.1]
-    both, all_faces = np.concatenate([vertices, eye]), np.concatenate([faces, faces + len(vertices)])
+    both, all_faces = (
+        np.concatenate([vertices, eye]),
+        np.concatenate([faces, faces + len(vertices)]),
+    )
     part = np.r_[np.where(vertices[:, 1] > 0.5, HEAD, TORSO), np.full(len(eye), HEAD)]
     assert not stray_vertices(all_faces, part, vertex_areas(both, all_faces)).any()
 

@@ -55,9 +55,7 @@ def test_nearest_point_on_a_cube() -> None:
     points = np.random.default_rng(3).uniform(-2, 2, (200, 3))
     nearest, face = nearest_on_surface(points, vertices, faces, samples)
     outside = (np.abs(points) > 1).any(axis=1)
-    np.testing.assert_allclose(
-        nearest[outside], np.clip(points[outside], -1, 1), atol=1e-9
-    )
+    np.testing.assert_allclose(nearest[outside], np.clip(points[outside], -1, 1), atol=1e-9)
     depth = 1 - np.abs(points[~outside]).max(axis=1)
     distance = np.linalg.norm(nearest[~outside] - points[~outside], axis=1)
     np.testing.assert_allclose(distance, depth, atol=1e-9)

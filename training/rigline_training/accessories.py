@@ -53,9 +53,15 @@ class Outfit:
         kind = str(self.rng.choice(kinds.split()))
         self.pieces.append(
             solid_piece(
-                kind, np.asarray(half, float), centre, int(part), axes,
-                detail=int(self.rng.integers(1, 4)), covers=self.chance(covers), name=name,
-            )  # fmt: skip
+                kind,
+                np.asarray(half, float),
+                centre,
+                int(part),
+                axes,
+                detail=int(self.rng.integers(1, 4)),
+                covers=self.chance(covers),
+                name=name,
+            )
         )
 
 
@@ -99,14 +105,27 @@ def helmet(o: Outfit) -> None:
     rng, half = o.rng, o.head_half
     scale = rng.uniform(1.03, 1.5, 3) * [1, 1, 1]
     centre = o.head_centre + [0, half[1] * rng.uniform(-0.1, 0.3), 0]
-    o.add("ellipsoid box cylinder capsule", half * scale, centre, Part.HEAD, covers=0.75, name="helmet")
+    o.add(
+        "ellipsoid box cylinder capsule",
+        half * scale,
+        centre,
+        Part.HEAD,
+        covers=0.75,
+        name="helmet",
+    )
     if o.chance(0.4):
         visor = half * [rng.uniform(0.6, 1.0), rng.uniform(0.1, 0.3), 0.3]
         at = centre + [0, half[1] * rng.uniform(-0.3, 0.3), half[2] * scale[2] * 0.9]
         o.add("box", visor, at, Part.HEAD, name="visor")
     if o.chance(0.3):
         crest = [half[0] * 0.12, half[1] * rng.uniform(0.2, 0.7), half[2] * rng.uniform(0.2, 1)]
-        o.add("box ellipsoid cone", crest, centre + [0, half[1] * scale[1], 0], Part.HEAD, name="crest")
+        o.add(
+            "box ellipsoid cone",
+            crest,
+            centre + [0, half[1] * scale[1], 0],
+            Part.HEAD,
+            name="crest",
+        )
     if o.chance(0.3):
         ring = [half[0] * 1.1, half[1] * 0.12, half[2] * 1.1]
         at = o.head_centre - [0, half[1] * rng.uniform(0.6, 1.0), 0]
@@ -141,7 +160,14 @@ def hair(o: Outfit) -> None:
                 -half[2] * rng.uniform(0.2, 1.1),
             ]
             turn = rotation(X, rng.uniform(0, 0.7)) @ rotation(Z, side * rng.uniform(0, 0.6))
-            o.add("capsule ellipsoid cone", [wide, length, wide], at, Part.HEAD, turn, name="tail of hair")
+            o.add(
+                "capsule ellipsoid cone",
+                [wide, length, wide],
+                at,
+                Part.HEAD,
+                turn,
+                name="tail of hair",
+            )
 
 
 def ears_and_face(o: Outfit) -> None:
@@ -154,7 +180,14 @@ def ears_and_face(o: Outfit) -> None:
         lean = rng.uniform(-0.1, 1.2)
         for side in (1, -1) if o.chance(0.9) else (0,):
             at = centre + [side * x, up + (size[1] * 0.6 if long > 1 else 0), 0]
-            o.add("cone ellipsoid capsule box", size, at, Part.HEAD, rotation(Z, -side * lean), name="ear")
+            o.add(
+                "cone ellipsoid capsule box",
+                size,
+                at,
+                Part.HEAD,
+                rotation(Z, -side * lean),
+                name="ear",
+            )
     if o.chance(0.35):
         size = half * [rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.4), rng.uniform(0.15, 0.6)]
         at = centre + [0, -half[1] * rng.uniform(-0.1, 0.45), half[2] * rng.uniform(0.8, 1.1)]
@@ -171,7 +204,11 @@ def back_gear(o: Outfit) -> None:
     rng, half, centre = o.rng, o.torso_half, o.torso_centre
     wide = o.shoulder_half
     if o.chance(0.14):
-        size = [wide * rng.uniform(0.5, 1.1), half[1] * rng.uniform(0.4, 0.95), half[2] * rng.uniform(0.3, 0.9)]
+        size = [
+            wide * rng.uniform(0.5, 1.1),
+            half[1] * rng.uniform(0.4, 0.95),
+            half[2] * rng.uniform(0.3, 0.9),
+        ]
         at = centre - [0, 0, half[2] * rng.uniform(1, 1.6)]
         o.add("box ellipsoid cylinder", size, at, Part.UPPER_TORSO, name="pack")
     if o.chance(0.13):
@@ -181,7 +218,9 @@ def back_gear(o: Outfit) -> None:
         lean, x = rng.uniform(-0.6, 0.6), wide * rng.uniform(0.8, 1.3)
         for side in (1, -1):
             at = centre + [side * x, 0, -half[2] * 1.3]
-            o.add("ellipsoid box", size, at, Part.UPPER_TORSO, rotation(Y, side * lean), name="wing")
+            o.add(
+                "ellipsoid box", size, at, Part.UPPER_TORSO, rotation(Y, side * lean), name="wing"
+            )
     if o.chance(0.08):
         length, thick = rng.uniform(0.08, 0.25), rng.uniform(0.015, 0.05)
         root = o.joints[Part.LOWER_TORSO]
@@ -223,16 +262,41 @@ def armour(o: Outfit) -> None:
         for b, side in ((3, 1), (6, -1)):
             part = Part.UPPER_TORSO if on_torso else b
             turn = rotation(Z, -side * lean)
-            o.add("ellipsoid box ellipsoid", size, o.joints[b] + [side * dx, dy, 0], part, turn, covers=0.3, name="pauldron")
+            o.add(
+                "ellipsoid box ellipsoid",
+                size,
+                o.joints[b] + [side * dx, dy, 0],
+                part,
+                turn,
+                covers=0.3,
+                name="pauldron",
+            )
     if o.chance(0.14):
-        size = [wide * rng.uniform(0.75, 1.15), half[1] * rng.uniform(0.45, 0.9), half[2] * rng.uniform(1, 1.35)]
+        size = [
+            wide * rng.uniform(0.75, 1.15),
+            half[1] * rng.uniform(0.45, 0.9),
+            half[2] * rng.uniform(1, 1.35),
+        ]
         low, high = o.joints[Part.UPPER_TORSO, 1], o.joints[Part.HEAD, 1]
         at = [centre[0], low + (high - low) * rng.uniform(0.4, 0.65), centre[2]]
-        o.add("box ellipsoid cylinder", size, np.array(at), Part.UPPER_TORSO, covers=0.5, name="chest plate")
+        o.add(
+            "box ellipsoid cylinder",
+            size,
+            np.array(at),
+            Part.UPPER_TORSO,
+            covers=0.5,
+            name="chest plate",
+        )
     if o.chance(0.08):
         r = o.head_half[0] * rng.uniform(0.7, 1.3)
         part = int(rng.choice([Part.UPPER_TORSO, Part.HEAD]))
-        o.add("cylinder", [r, half[1] * 0.15, r], o.joints[Part.HEAD] - [0, 0.01, 0], part, name="collar")
+        o.add(
+            "cylinder",
+            [r, half[1] * 0.15, r],
+            o.joints[Part.HEAD] - [0, 0.01, 0],
+            part,
+            name="collar",
+        )
     for first, probability, thin, thick in ((4, 0.12, 1.1, 2.0), (10, 0.14, 1.05, 1.8)):
         if o.chance(probability):
             _limb_tubes(o, first, rng.uniform(thin, thick))
@@ -243,7 +307,11 @@ def armour(o: Outfit) -> None:
         o.add("cylinder box", size, np.array(at), Part.LOWER_TORSO, name="belt")
     if o.chance(0.1):
         x = o.joints[Part.LEFT_UPPER_LEG, 0] * rng.uniform(1.2, 2.0)
-        at = [x, o.joints[Part.LOWER_TORSO, 1] - 0.01, o.joints[Part.LOWER_TORSO, 2] + rng.uniform(-0.05, 0.05)]
+        at = [
+            x,
+            o.joints[Part.LOWER_TORSO, 1] - 0.01,
+            o.joints[Part.LOWER_TORSO, 2] + rng.uniform(-0.05, 0.05),
+        ]
         o.add("box", [0.03, 0.04, 0.025], np.array(at), Part.LOWER_TORSO, name="pouch")
 
 
@@ -301,7 +369,9 @@ def skirt(o: Outfit) -> None:
     border = hip_y - rng.uniform(-0.01, 0.05) * o.neck_height
     left = v[:, 0] > root[0]
     upper = np.where(left, Part.LEFT_UPPER_LEG, Part.RIGHT_UPPER_LEG)
-    labels = np.where(v[:, 1] > border, Part.LOWER_TORSO, np.where(v[:, 1] > knee_y, upper, upper + 1))
+    labels = np.where(
+        v[:, 1] > border, Part.LOWER_TORSO, np.where(v[:, 1] > knee_y, upper, upper + 1)
+    )
     if o.chance(0.25):
         labels = np.where(v[:, 1] > knee_y - 0.3 * o.neck_height, Part.LOWER_TORSO, labels)
     if o.chance(0.3):
@@ -380,4 +450,6 @@ def _without(piece: Piece, hidden: Callable[[Floats], Floats]) -> Piece:
     keep = ~hidden(piece.vertices[piece.faces].mean(axis=1))
     if keep.sum() < 8 or keep.all():
         return piece
-    return Piece(piece.vertices, piece.faces[keep], piece.labels, piece.solid, piece.covers, piece.name)
+    return Piece(
+        piece.vertices, piece.faces[keep], piece.labels, piece.solid, piece.covers, piece.name
+    )

@@ -18,7 +18,11 @@ SOFT_M = 0.015
 def _joints(rng: np.random.Generator, level: float, squat: bool) -> tuple[Floats, dict[str, float]]:
     """Rest joints in a T pose with straight legs, and the lengths they were made from."""
     g = lambda spread: float(np.exp(rng.normal(0, spread * level)))  # noqa: E731
-    ranges = ((0.25, 0.58), (0.12, 0.34), (0.18, 0.34)) if squat else ((0.1, 0.3), (0.28, 0.5), (0.24, 0.36))
+    ranges = (
+        ((0.25, 0.58), (0.12, 0.34), (0.18, 0.34))
+        if squat
+        else ((0.1, 0.3), (0.28, 0.5), (0.24, 0.36))
+    )
     head, leg, torso = (rng.uniform(*r) for r in ranges)
     neck = float(rng.choice([0, rng.uniform(0, 0.05)]))
     shoulder_x = rng.uniform(0.09, 0.17) * g(0.15)
@@ -60,9 +64,7 @@ class _Shop:
     def kind(self) -> str:
         return str(self.rng.choice(KINDS) if self.style == "mix" else self.style)
 
-    def part(
-        self, kind: str, half: list[float], centre: Floats, along: Floats, part: int
-    ) -> Piece:
+    def part(self, kind: str, half: list[float], centre: Floats, along: Floats, part: int) -> Piece:
         x = np.cross(along, [0, 0, 1.0])
         axes = np.stack([x, along, [0, 0, 1.0]], axis=1)
         if np.linalg.det(axes) < 0:
@@ -70,7 +72,9 @@ class _Shop:
         return solid_piece(kind, np.array(half), centre, part, axes, detail=self.detail)
 
 
-def _torso_and_head(shop: _Shop, joints: Floats, size: dict[str, float], arm_r: float, leg_r: float) -> list[Piece]:
+def _torso_and_head(
+    shop: _Shop, joints: Floats, size: dict[str, float], arm_r: float, leg_r: float
+) -> list[Piece]:
     rng, up = shop.rng, np.array([0, 1.0, 0])
     top, waist_y = size["leg"] + size["torso"], joints[Part.UPPER_TORSO, 1]
     depth = rng.uniform(0.05, 0.11) * np.exp(rng.normal(0, 0.2 * shop.level))
@@ -93,7 +97,9 @@ def _torso_and_head(shop: _Shop, joints: Floats, size: dict[str, float], arm_r: 
     return pieces
 
 
-def _limbs(shop: _Shop, joints: Floats, size: dict[str, float], arm_r: float, leg_r: float) -> list[Piece]:
+def _limbs(
+    shop: _Shop, joints: Floats, size: dict[str, float], arm_r: float, leg_r: float
+) -> list[Piece]:
     rng, pieces, up = shop.rng, [], np.array([0, 1.0, 0])
     arm_kind, leg_kind = shop.kind(), shop.kind()
     hand_kind = str(rng.choice([arm_kind, "ellipsoid", "box"]))

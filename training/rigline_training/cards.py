@@ -14,7 +14,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 
-from rigline.avatar.canonical import N_ORIENTATION_NEIGHBOURS, N_ORIENTATION_PATCHES, N_ORIENTATION_POINTS
+from rigline.avatar.canonical import (
+    N_ORIENTATION_NEIGHBOURS,
+    N_ORIENTATION_PATCHES,
+    N_ORIENTATION_POINTS,
+)
 from rigline.avatar.sampling import N_NEIGHBOURS, N_PATCHES, N_POINTS
 
 CONFIG = """\
@@ -61,19 +65,19 @@ PURPOSE = {
         "of an upright humanoid. Shares its weights with `avatar_rigging`."
     ),
     "avatar_rigging": (
-        "Finds the fifteen R15 joints of an upright humanoid, the error it expects of each, and how "
-        "far the patches' votes lie apart. Shares its weights with `avatar_segmentation`."
+        "Finds the fifteen R15 joints of an upright humanoid, the error it expects of each, and "
+        "how far the patches' votes lie apart. Shares its weights with `avatar_segmentation`."
     ),
 }
 
 LIMITS = """\
-- Trained on synthetic characters alone: parametric bodies (the `anny` package, CC0 data) with strong
-  stylisation, and characters of primitives, dressed by our own generator. No scanned or authored
-  character was used.
-- Knows humanoids with two arms and two legs, standing, near a T, A, I or relaxed pose. Others get an
-  answer all the same; the evidence is there to tell.
-- Weak points: boundaries at waist and hip (rigs disagree there themselves), rigid pieces that touch,
-  very large heads, and the front of characters that look alike from both sides.
+- Trained on synthetic characters alone: parametric bodies (the `anny` package, CC0 data) with
+  strong stylisation, and characters of primitives, dressed by our own generator. No scanned or
+  authored character was used.
+- Knows humanoids with two arms and two legs, standing, near a T, A, I or relaxed pose. Others get
+  an answer all the same; the evidence is there to tell.
+- Weak points: boundaries at waist and hip (rigs disagree there themselves), rigid pieces that
+  touch, very large heads, and the front of characters that look alike from both sides.
 - The probabilities are not calibrated. On real characters the largest probability of a vertex says
   next to nothing about being right; the disagreement of views says more.
 """
@@ -120,26 +124,36 @@ def card(name: str, state: dict, model: Path, real: dict | None) -> str:
     data = model.read_bytes()
     text = [
         f"# {name}\n\n{PURPOSE[name]}\n\n{shape_table(name)}\n",
-        "Positions are in the models' frame: +Y up, facing +Z, the character's left at +X, height 1,\n"
-        "the middle of the bounding box at the origin. The patch centres come first among the\n"
+        "Positions are in the models' frame: +Y up, facing +Z, the character's left at +X, height\n"
+        "1, the middle of the bounding box at the origin. The patch centres come first among the\n"
         "features; see `rigline.avatar.sampling`.\n",
         f"File: {len(data) / 1e6:.1f} MB, sha256 `{hashlib.sha256(data).hexdigest()}`.\n",
+        "Licence: Apache-2.0, like the rest of Rigline; no third-party weights or characters went "
+        "into it.\n",
         f"## Training\n\n{last.get('samples', '')} synthetic characters, {state['step']} steps, "
         f"{last['seconds'] / 60:.0f} minutes on a shared two-core CPU; network "
         f"`{json.dumps(state['config'])}`. Commands: `training/README.md`.\n",
-        f"On 500 synthetic characters that were not trained on (single view):\n\n| | |\n|---|---|\n{figures}\n",
+        "On 500 synthetic characters that were not trained on (single view):\n\n"
+        f"| | |\n|---|---|\n{figures}\n",
         "![learning curves](curves.png)\n",
     ]
     if real:
-        keys = ["joint_mean", "joint_mean_limb", "pck5", "seg_acc_area", "seg_miou", "weight_l1_area"]
+        keys = [
+            "joint_mean",
+            "joint_mean_limb",
+            "pck5",
+            "seg_acc_area",
+            "seg_miou",
+            "weight_l1_area",
+        ]
         rows = "\n".join(
             f"| {k} | {real['summary'][k]['mean']:.2f} | {real['summary'][k]['median']:.2f} |"
             for k in keys
         )
         text.append(
             f"## On real characters\n\n{real['n']} rigged game characters, none of them trained on "
-            f"or tuned to, whole pipeline, {real['failures']} failed, {real['lr_swapped']} with left "
-            f"and right swapped:\n\n| | mean | median |\n|---|---|---|\n{rows}\n\n"
+            f"or tuned to, whole pipeline, {real['failures']} failed, {real['lr_swapped']} with "
+            f"left and right swapped:\n\n| | mean | median |\n|---|---|---|\n{rows}\n\n"
             "Joint errors in % of height, accuracy and overlap in %, weight distance from 0 to 2.\n"
         )
     text.append(f"## Limits\n\n{LIMITS}")
@@ -154,7 +168,9 @@ def describe(name: str, checkpoint: Path, repository: Path, real: dict | None) -
         CONFIG.format(name=name, inputs=tensor_lines(inputs), outputs=tensor_lines(outputs))
     )
     state = torch.load(checkpoint, weights_only=False, map_location="cpu")
-    keys = [k for k in ("joint_error", "part_accuracy", "turn_accuracy") if k in state["history"][-1]]
+    keys = [
+        k for k in ("joint_error", "part_accuracy", "turn_accuracy") if k in state["history"][-1]
+    ]
     folder.joinpath("curves.png").write_bytes(curve_picture(state["history"], keys))
     model = folder / "1" / "model.onnx"
     folder.joinpath("MODEL_CARD.md").write_text(card(name, state, model, real))

@@ -157,7 +157,10 @@ def write_shard(path: Path, samples: list[Sample]) -> None:
         points=np.float16, normals=np.float16, labels=np.uint8, joints=np.float32,
         neighbours=np.int16, boundary=bool, blocky=bool,
     )  # fmt: skip
-    arrays = {k: np.stack([np.asarray(getattr(s, k)) for s in samples]).astype(t) for k, t in kinds.items()}
+    arrays = {
+        k: np.stack([np.asarray(getattr(s, k)) for s in samples]).astype(t)
+        for k, t in kinds.items()
+    }
     assert arrays["joints"].shape[1] == N_PARTS
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, **arrays)

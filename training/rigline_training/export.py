@@ -83,9 +83,7 @@ def export(
         expected = module(*example)
     expected = expected if isinstance(expected, tuple) else (expected,)
     found = session.run(outputs, {k: v.numpy() for k, v in zip(inputs, example, strict=True)})
-    worst = max(
-        float(np.abs(e.numpy() - f).max()) for e, f in zip(expected, found, strict=True)
-    )
+    worst = max(float(np.abs(e.numpy() - f).max()) for e, f in zip(expected, found, strict=True))
     if worst > MAX_DIFFERENCE:
         raise RuntimeError(f"{path}: ONNX differs from PyTorch by {worst:.2e}.")
     return worst
@@ -102,13 +100,15 @@ def export_body(checkpoint: Path, repository: Path) -> dict[str, float]:
     net.load_state_dict(state["average"])
     features, neighbours = _example(N_POINTS, N_PATCHES, N_NEIGHBOURS, 2)
     queries = torch.rand(2, 777, 6) - 0.5
-    batch = {k: {0: "batch"} for k in ("features", "neighbours", "joints", "log_scale", "dispersion")}
+    batch = {
+        k: {0: "batch"} for k in ("features", "neighbours", "joints", "log_scale", "dispersion")
+    }
     asked = {k: {0: "batch", 1: "queries"} for k in ("queries", "probability")}
     return {
         "avatar_segmentation": export(
             Segmentation(net), (features, neighbours, queries),
             ["features", "neighbours", "queries"], ["probability"],
-            {k: v for k, v in {**batch, **asked}.items() if k in ("features", "neighbours", *asked)},
+            {k: batch[k] for k in ("features", "neighbours")} | asked,
             repository / "avatar_segmentation",
         ),
         "avatar_rigging": export(

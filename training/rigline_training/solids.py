@@ -25,7 +25,9 @@ def _grid_faces(rings: int, segments: int) -> Ints:
     return quads.reshape(-1, 3)
 
 
-def revolve(heights: Floats, radii: Floats, segments: int, depth: float = 1.0) -> tuple[Floats, Ints]:
+def revolve(
+    heights: Floats, radii: Floats, segments: int, depth: float = 1.0
+) -> tuple[Floats, Ints]:
     """Surface of revolution about Y through a profile; ``depth`` scales Z."""
     angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
     x = radii[:, None] * np.sin(angle)
@@ -45,9 +47,7 @@ def unit_box(splits: int) -> tuple[Floats, Ints]:
     u, v, one = u.ravel(), v.ravel(), np.ones(n * n)
     i, j = np.meshgrid(np.arange(splits), np.arange(splits), indexing="ij")
     a = (i * n + j).ravel()
-    cells = np.concatenate(
-        [np.stack([a, a + n, a + 1], 1), np.stack([a + 1, a + n, a + n + 1], 1)]
-    )
+    cells = np.concatenate([np.stack([a, a + n, a + 1], 1), np.stack([a + 1, a + n, a + n + 1], 1)])
     vertices, faces = [], []
     for axis in range(3):
         for sign in (1, -1):

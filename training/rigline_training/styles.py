@@ -1,4 +1,4 @@
-"""Stylisation of realistic bodies: proportions, big heads, chibi, blocks, decimation, rigid pieces."""
+"""Stylisation of realistic bodies: proportions, big heads, blocks, decimation, rigid pieces."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def _exaggerate(rng: np.random.Generator, scales: Floats) -> Floats:
     return scales
 
 
-def _swollen(rng: np.random.Generator, vertices: Floats, source: AnnyBodies, level: float) -> Floats:
+def _swollen(
+    rng: np.random.Generator, vertices: Floats, source: AnnyBodies, level: float
+) -> Floats:
     """Parts inflated or thinned along the normals, and now and then a wavy surface."""
     normals = vertex_normals(vertices, source.faces)
     out = vertices
@@ -174,9 +176,7 @@ def _shells(rng: np.random.Generator, body: Piece) -> tuple[Piece, ...]:
     height = np.ptp(body.vertices[:, 1])
     thick = height * rng.choice([rng.uniform(0.003, 0.02), rng.uniform(0.015, 0.05)])
     normals = vertex_normals(body.vertices, body.faces)
-    shell = Piece(
-        body.vertices + normals * thick, body.faces[under], body.labels, name="clothing"
-    )
+    shell = Piece(body.vertices + normals * thick, body.faces[under], body.labels, name="clothing")
     if rng.random() < 0.6 and (~under).sum() > 40:
         body = Piece(body.vertices, body.faces[~under], body.labels)
     return body, shell

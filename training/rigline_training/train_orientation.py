@@ -116,9 +116,7 @@ def train(args: argparse.Namespace) -> None:
         rate = min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * spent / args.seconds))
         for group in optimiser.param_groups:
             group["lr"] = args.lr * rate + 1e-6
-        features, near, turn, yaw = batch_of(
-            shards.data, torch.randint(0, len(shards), (BATCH,))
-        )
+        features, near, turn, yaw = batch_of(shards.data, torch.randint(0, len(shards), (BATCH,)))
         with torch.autocast("cpu", torch.bfloat16):
             logits, direction = net(features, near)
         wanted = torch.stack([yaw.cos(), yaw.sin()], dim=-1)

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from rigline.errors import RiglineError
 
-
 TABLE_WIDTH = 160
 
 

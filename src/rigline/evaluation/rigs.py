@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +54,11 @@ def part_of_name(name: str) -> int | None:
 def read_rig(path: Path, limits: Limits | None = None) -> Rig:
     """A prediction from ``ID.glb`` or ``ID.npz``; ``InvalidInput`` when it is no usable rig."""
     if path.suffix == ".npz":
-        return _checked(_from_arrays(_arrays(path)))
+        arrays = _arrays(path)
+        try:
+            return _checked(_from_arrays(arrays))
+        except (ValueError, TypeError, IndexError) as error:
+            raise InvalidInput(f"{path.name} holds no rig: {error}") from error
     return _checked(rig_of(read_rigged(path.read_bytes(), limits or Limits())))
 
 
@@ -124,7 +127,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, BadZipFile) as error:
+    except Exception as error:  # numpy, zipfile and zlib have types of their own for each fault
         raise InvalidInput(f"{path.name} is no NPZ file: {error}") from error
 
 

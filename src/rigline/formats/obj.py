@@ -95,6 +95,8 @@ class _Scan:
         return b"/".join(resolved)
 
 
+# Absurd numbers overflow; the assembly mends or refuses what is not finite, so numpy may be silent.
+@np.errstate(all="ignore")
 def read_obj(data: bytes, limits: Limits) -> SourceModel:
     """The model in an OBJ file; ``InvalidInput`` when it cannot be used."""
     most_lines = 4 * limits.max_vertices + 2 * limits.max_triangles

@@ -96,6 +96,9 @@ def read_rigged(data: bytes, limits: Limits | None = None) -> RiggedModel:
     file = open_glb(data, limits)
     tree = read_tree(file.document, limits)
     accessors = AccessorReader(file, limits)
+    # Absurd transforms overflow; what is not finite is refused below.
+    with np.errstate(all="ignore"):
+        meshes = tuple(_meshes(file, tree, accessors, limits))
     skins = [file.document.item("skins", k) for k in range(file.document.size("skins"))]
     joints = dict.fromkeys(node for skin in skins for node in skin.indices("joints"))
     if any(node >= len(tree.nodes) for node in joints):
@@ -103,7 +106,7 @@ def read_rigged(data: bytes, limits: Limits | None = None) -> RiggedModel:
     return RiggedModel(
         _nodes(file, tree),
         tuple(joints),
-        tuple(_meshes(file, tree, accessors)),
+        meshes,
         tuple(_opaque(file.document)),
         tuple(_textures(file, limits)),
     )
@@ -127,7 +130,11 @@ def _nodes(file: GltfFile, tree: NodeTree) -> tuple[RiggedNode, ...]:
     )
 
 
-def _meshes(file: GltfFile, tree: NodeTree, accessors: AccessorReader) -> Iterator[RiggedMesh]:
+def _meshes(
+    file: GltfFile, tree: NodeTree, accessors: AccessorReader, limits: Limits
+) -> Iterator[RiggedMesh]:
+    """Every primitive of every instance; a mesh may be drawn many times, so the sum is bounded."""
+    vertices = 0
     for index in tree.scene:
         node = tree.nodes[index]
         if node.mesh is None:
@@ -135,8 +142,18 @@ def _meshes(file: GltfFile, tree: NodeTree, accessors: AccessorReader) -> Iterat
         mesh = file.document.item("meshes", node.mesh)
         for number in range(mesh.size("primitives")):
             primitive = mesh.item("primitives", number)
-            if primitive.integer("mode", 4) == 4:
-                yield _mesh(file, tree, accessors, index, mesh.text("name"), primitive)
+            if primitive.integer("mode", 4) != 4:
+                continue
+            read = _mesh(file, tree, accessors, index, mesh.text("name"), primitive)
+            vertices += len(read.vertices)
+            if vertices > limits.max_vertices:
+                raise InvalidInput(
+                    f"The file draws more than {limits.max_vertices:,} vertices.",
+                    limit=limits.max_vertices,
+                )
+            if not np.isfinite(read.vertices).all() or not np.isfinite(read.weights).all():
+                raise InvalidInput(f"{primitive.where} has values that are not finite numbers.")
+            yield read
 
 
 def _mesh(
@@ -162,6 +179,8 @@ def _mesh(
         vertices = bind @ matrix[:3, :3].T + matrix[:3, 3]
         influences, weights = np.full((len(bind), 1), index), np.ones((len(bind), 1))
     uvs = attributes.optional_integer("TEXCOORD_0")
+    if uvs is not None and accessors.count(uvs) != len(bind):
+        raise InvalidInput(f"{attributes.place('TEXCOORD_0')} does not fit the vertices.")
     return RiggedMesh(
         index,
         name,
@@ -201,9 +220,11 @@ def _skinned(
             break
         slots.append(accessors.floats(attributes.integer(f"JOINTS_{k}"), "VEC4").astype(np.int64))
         weights.append(accessors.floats(attributes.integer(f"WEIGHTS_{k}"), "VEC4"))
-    slot, weight = np.concatenate(slots, axis=1), np.concatenate(weights, axis=1).astype(np.float64)
-    if len(slot) != len(bind) or len(weight) != len(bind) or (slot >= len(joints)).any():
+    if {len(rows) for rows in slots} | {len(rows) for rows in weights} != {len(bind)} or any(
+        ((s < 0) | (s >= len(joints))).any() for s in slots
+    ):
         raise InvalidInput(f"{attributes.where} has influences that do not fit its vertices.")
+    slot, weight = np.concatenate(slots, axis=1), np.concatenate(weights, axis=1).astype(np.float64)
     total = weight.sum(axis=1, keepdims=True)
     share = np.where(total > 1e-9, weight / np.maximum(total, 1e-9), np.eye(1, weight.shape[1]))
     moved = np.zeros_like(bind)

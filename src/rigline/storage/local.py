@@ -29,7 +29,7 @@ class LocalStore:
     def put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._blob(sha256)
-        if not path.exists():
+        if not self._is_there(path):
             self._write_once(path, data)
         return sha256
 
@@ -50,7 +50,7 @@ class LocalStore:
         return data
 
     def has(self, sha256: str) -> bool:
-        return bool(sha256) and self._blob(sha256).exists()
+        return bool(sha256) and self._is_there(self._blob(sha256))
 
     def record(self, stage: str, key: str) -> OutputRecord | None:
         try:
@@ -94,6 +94,12 @@ class LocalStore:
         except OSError as error:
             raise self._unavailable(error) from error
         return True
+
+    def _is_there(self, path: Path) -> bool:
+        try:
+            return path.exists()
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     def _remove(self, path: Path) -> None:
         try:

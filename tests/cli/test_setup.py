@@ -1,0 +1,122 @@
+"""``rigline setup`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner, Result
+
+from rigline.cli import app
+from rigline.cli.schema import report_schema
+from tests.support.bodies import capsule_body
+from tests.support.glb_files import obj_text, plain_glb
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "benchmarks/samples/boxhead_kid.glb"
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGLINE_STORE", str(tmp_path / "store"))
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_one_file_gives_avatar_report_and_picture(tmp_path: Path) -> None:
+    result = run("setup", SAMPLE, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "boxhead_kid.avatar.glb").read_bytes()[:4] == b"glTF"
+    assert (tmp_path / "boxhead_kid.preview.png").read_bytes()[1:4] == b"PNG"
+    report = json.loads((tmp_path / "boxhead_kid.report.json").read_text())
+    jsonschema.validate(report, report_schema())
+    assert report["schema_version"] == 1
+    assert report["calibrated"] is False
+    assert len(report["joints"]) == 15
+    assert report["verdict"] in ("accept", "review")
+    assert report["verdict"] == "accept" or report["reasons"]
+
+
+def test_published_schema_is_the_one_of_the_code() -> None:
+    published = json.loads((ROOT / "docs/report.schema.json").read_text())
+    assert published == report_schema()
+    assert json.loads(run("schema").stdout) == published
+
+
+def test_by_default_results_lie_beside_the_input(tmp_path: Path) -> None:
+    (tmp_path / "hero.obj").write_bytes(obj_text(capsule_body()))
+    assert run("setup", tmp_path / "hero.obj").exit_code == 0
+    found = {p.name for p in tmp_path.glob("hero.*")}
+    assert found == {"hero.obj", "hero.avatar.glb", "hero.report.json", "hero.preview.png"}
+
+
+def test_output_names_the_avatar_and_its_neighbours(tmp_path: Path) -> None:
+    assert run("setup", SAMPLE, "-o", tmp_path / "kid.glb").exit_code == 0
+    assert {p.name for p in tmp_path.glob("kid.*")} == {
+        "kid.glb", "kid.report.json", "kid.preview.png",
+    }  # fmt: skip
+
+
+def test_bad_files_stop_no_other(tmp_path: Path) -> None:
+    (tmp_path / "broken.glb").write_bytes(b"glTF")
+    (tmp_path / "hero.glb").write_bytes(plain_glb(capsule_body()))
+    missing = tmp_path / "missing.glb"
+    result = run(
+        "setup", tmp_path / "broken.glb", missing, tmp_path, tmp_path / "hero.glb",
+        "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    entries = json.loads(result.stdout)
+    assert [entry["ok"] for entry in entries] == [False, False, False, True]
+    assert "GLB" in entries[0]["error"]
+    assert "missing.glb" in entries[1]["error"]
+    assert "folder" in entries[2]["error"]
+    assert Path(entries[3]["avatar"]).exists()
+
+
+def test_second_run_computes_nothing_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    run("setup", SAMPLE, "--out", tmp_path / "a")
+    run("setup", SAMPLE, "--out", tmp_path / "b")
+    report = json.loads((tmp_path / "b/boxhead_kid.report.json").read_text())
+    assert all(stage["reused"] for stage in report["stages"].values())
+    name = "boxhead_kid.avatar.glb"
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--preset", "marketplace"], "not there yet"),
+        (["--preset", "festive"], "not there yet"),
+        (["--backend", "triton"], "not there yet"),
+        (["--backend", "abacus"], "abacus"),
+        (["--out", "a", "-o", "b.glb"], "exclude"),
+        (["-o", "avatar.fbx"], "GLB"),
+        (["second.glb", "-o", "b.glb"], "many"),
+        (["elsewhere/boxhead_kid.glb", "--out", "a"], "both become"),
+    ],
+)
+def test_wrong_commands_exit_with_2_and_say_why(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("setup", SAMPLE, *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_no_input_is_a_wrong_command() -> None:
+    assert run("setup").exit_code == 2
+
+
+def test_cache_shows_and_clears_only_its_own(tmp_path: Path) -> None:
+    run("setup", SAMPLE, "--out", tmp_path)
+    foreign = tmp_path / "store/notes.txt"
+    foreign.write_text("mine")
+    assert "0 files" not in run("cache").stdout
+    assert ": 0 files" in run("cache", "--clear").stdout
+    assert foreign.exists()

@@ -1,0 +1,123 @@
+"""The deployment of prefect.yaml, on a real Prefect server with a real worker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.servers import running
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+
+SAMPLE = Path("benchmarks/samples/straw_hat.glb")
+RUN_SCRIPT = """
+import json, sys
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.deployments import run_deployment
+
+name, parameters = sys.argv[1], json.loads(sys.argv[2])
+run = run_deployment(name, parameters=parameters, timeout=150, poll_interval=0.5)
+with get_client(sync_client=True) as client:
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+    tasks = client.read_task_runs(flow_run_filter=of_run)
+    artifacts = client.read_artifacts(flow_run_filter=of_run)
+print(json.dumps({
+    "state": run.state.name,
+    "message": run.state.message,
+    "tasks": {t.name: [t.state.name, t.run_count] for t in tasks},
+    "artifacts": [a.data for a in artifacts if a.type == "markdown"],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def worker(
+    server_env: dict[str, str], root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """A worker that serves what prefect.yaml deploys; gives the environment of both."""
+    folder = tmp_path_factory.mktemp("worker")
+    env = {**server_env, "RIGLINE_STORE": str(folder / "store"), "PYTHONPATH": str(root)}
+    _prefect(env, root, "work-pool", "create", "rigline", "--type", "process")
+    _prefect(env, root, "--no-prompt", "deploy", "--all")
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "rigline"]
+    command += ["--type", "process", "--prefetch-seconds", "1"]
+    with running(command, env, folder / "worker.log", cwd=root):
+        yield env
+
+
+def test_deployment_sets_up_an_avatar_and_reuses_everything_the_second_time(
+    worker: dict[str, str], root: Path, tmp_path: Path
+) -> None:
+    first = _run(worker, root, file=str(root / SAMPLE), out=str(tmp_path / "first"))
+    assert first["state"] == "Completed", first
+    report = json.loads((tmp_path / "first" / "straw_hat.report.json").read_text())
+    assert (tmp_path / "first" / "straw_hat.avatar.glb").read_bytes()[:4] == b"glTF"
+    assert not any(stage["reused"] for stage in report["stages"].values())
+    assert set(first["tasks"]) == set(report["stages"])
+
+    (artifact,) = first["artifacts"]
+    assert "data:image/png;base64," in artifact
+    assert "| rig |" in artifact
+
+    second = _run(worker, root, file=str(root / SAMPLE), out=str(tmp_path / "second"))
+    assert second["state"] == "Completed", second
+    again = json.loads((tmp_path / "second" / "straw_hat.report.json").read_text())
+    assert all(stage["reused"] for stage in again["stages"].values())
+    assert _bytes(tmp_path / "first") == _bytes(tmp_path / "second")
+
+
+def test_a_file_that_cannot_be_used_fails_at_once_with_its_reason(
+    worker: dict[str, str], root: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.glb"
+    broken.write_bytes(b"glTF and nothing more")
+    run = _run(worker, root, file=str(broken))
+    assert run["state"] == "Failed"
+    assert "InvalidInput" in run["message"] or "GLB" in run["message"]
+    assert run["tasks"]["ingest"] == ["Failed", 1]
+
+
+def test_every_entrypoint_of_prefect_yaml_loads(root: Path) -> None:
+    deployments = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    assert deployments
+    for deployment in deployments:
+        script = (
+            "from prefect.flows import load_flow_from_entrypoint as load;"
+            f"flow = load({deployment['entrypoint']!r}, use_placeholder_flow=False);"
+            "print(type(flow).__name__, flow.name)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split()[0] == "Flow"
+
+
+def _run(env: dict[str, str], root: Path, **parameters: str) -> dict[str, Any]:
+    name = "avatar_auto_setup/default"
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_SCRIPT, name, json.dumps(parameters)],
+        env=env, cwd=root, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _prefect(env: dict[str, str], root: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        env=env, cwd=root, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _bytes(folder: Path) -> bytes:
+    return (folder / "straw_hat.avatar.glb").read_bytes()

@@ -1,0 +1,84 @@
+"""Real servers on loopback, started for tests and stopped with everything they started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+START_LIMIT_S = 90.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own, killed as a group at the end; its output goes to ``log``."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, env=dict(env), cwd=cwd, stdout=out, stderr=out, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            for sign in (signal.SIGTERM, signal.SIGKILL):
+                try:
+                    os.killpg(process.pid, sign)
+                    process.wait(10)
+                except ProcessLookupError:
+                    break
+                except subprocess.TimeoutExpired:
+                    continue
+            process.wait()
+
+
+def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the address answers; fail with the log when the process ends or time is up."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError(f"{url} did not answer:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
+    """A Prefect server with a home of its own; gives the environment that leads to it."""
+    port = free_port()
+    env = {
+        **os.environ,
+        "PREFECT_HOME": str(folder / "home"),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_CLI_COLORS": "false",
+        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",
+    }
+    command = [
+        sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
+        "--port", str(port), "--no-ui",
+    ]  # fmt: skip
+    log = folder / "server.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with running(command, env, log) as process:
+        wait_for_http(f"http://127.0.0.1:{port}/api/health", process, log)
+        yield env
