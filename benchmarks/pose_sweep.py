@@ -18,11 +18,15 @@ from benchmarks.demo import SAMPLES
 from rigline.avatar.mesh import Floats, Ints, unique_edges
 from rigline.avatar.posing import pose, sweep_poses
 from rigline.bootstrap import Services, open_services, set_up_avatar
+from rigline.delivery import write_file
 from rigline.evaluation.rigs import rig_of
 from rigline.formats.rigged_glb import read_rigged
 from rigline.render.body_picture import THREE_QUARTER, Colours, Picture, body_panel, grid, png_bytes
 from rigline.render.palette import CLAY
 from rigline.storage.memory import MemoryStore
+
+FEATURED = "caped_hero"
+"""Whose preview stands in the README."""
 
 TORN = 3.0
 RED = np.array((220, 60, 50))
@@ -85,9 +89,10 @@ def main() -> None:
         outcome = set_up_avatar(services, path.read_bytes(), path.name)
         panels, torn = sweep(outcome.avatar_glb, path.stem)
         rows.append(panels)
+        if path.stem == FEATURED:
+            write_file(args.out / "preview.png", outcome.preview_png)
         print(f"{path.stem:20s} {torn:.2%} of edges torn in the worst pose")
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "pose_sweep.png").write_bytes(png_bytes(grid(rows), colours=64))
+    write_file(args.out / "pose_sweep.png", png_bytes(grid(rows), colours=64))
 
 
 if __name__ == "__main__":

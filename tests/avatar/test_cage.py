@@ -126,8 +126,33 @@ def test_every_part_winds_outwards_and_encloses_its_bone(pose) -> None:  # type:
 
 @pytest.mark.parametrize("make", [box_body, capsule_body])
 def test_cage_is_mirror_symmetric(make) -> None:  # type: ignore[no-untyped-def]
+    """Within 0.3 %: the central pieces' quads are cut along one diagonal, so samples differ."""
     cage = fit(make())
-    np.testing.assert_allclose(cage, expected_mirror(cage), atol=1e-9)
+    np.testing.assert_allclose(cage, expected_mirror(cage), rtol=0, atol=0.003)
+
+
+@pytest.mark.parametrize("make", [box_body, capsule_body])
+def test_cage_of_mirrored_triangles_is_exactly_symmetric(make) -> None:  # type: ignore[no-untyped-def]
+    body = make()
+    flipped = body.faces[:, ::-1] + len(body.vertices)
+    both = SyntheticBody(
+        np.concatenate([body.vertices, body.vertices * FLIP]),
+        np.concatenate([body.faces, flipped]),
+        np.concatenate([body.part, np.array(MIRROR)[body.part]]),
+        body.joints,
+    )
+    cage = fit(both)
+    np.testing.assert_allclose(cage, expected_mirror(cage), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("noise", [1e-12, 1e-9, 1e-6])
+@pytest.mark.parametrize("make", [box_body, capsule_body])
+def test_rounding_does_not_move_the_cage(make, noise) -> None:  # type: ignore[no-untyped-def]
+    """Boxes flush with the joints put samples on every border there is."""
+    body = make()
+    shift = noise * np.random.default_rng(0).standard_normal(body.vertices.shape)
+    moved = fit(replace(body, vertices=body.vertices + shift))
+    np.testing.assert_allclose(moved, fit(body), rtol=0, atol=1e-9 + 100 * noise)
 
 
 def test_mirrored_asymmetric_body_gets_the_mirrored_cage() -> None:
@@ -200,10 +225,12 @@ def test_any_soup_gives_a_finite_cage_near_the_body(seed: int) -> None:
     assert all(np.isfinite(value) for value in evidence(body).values())
 
 
-def test_a_held_lance_is_left_out() -> None:
-    body = capsule_body(pose="T")
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("back", [0.0, -0.3])
+def test_a_held_lance_is_left_out(pose, back) -> None:  # type: ignore[no-untyped-def]
+    body = capsule_body(pose=pose)
     grip = body.vertices[body.part == Part.LEFT_HAND].mean(axis=0)
-    lance = grip + np.array([[0, 0, 0], [0, 0, 0.9], [0.004, 0, 0], [0, 0.004, 0.9]])
+    lance = grip + np.array([[0, 0, back], [0, 0, 0.9], [0.004, 0, back], [0, 0.004, 0.9]])
     n = len(body.vertices)
     armed = SyntheticBody(
         np.concatenate([body.vertices, lance]),
@@ -211,8 +238,9 @@ def test_a_held_lance_is_left_out() -> None:
         np.concatenate([body.part, np.full(4, Part.LEFT_HAND)]),
         body.joints,
     )
-    hand = fit(armed)[template().vertex_slices[Part.LEFT_HAND]]
-    assert np.abs(hand[:, 2] - grip[2]).max() < 0.35
+    off = np.linalg.norm(fit(armed) - fit(body), axis=1)
+    assert off.max() < 0.05
+    assert np.median(off[template().vertex_slices[Part.LEFT_HAND]]) < 0.015
 
 
 def test_evidence_sees_a_shrunken_and_a_blown_up_cage() -> None:

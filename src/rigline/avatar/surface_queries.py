@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from rigline.avatar.mesh import Floats, Ints, face_cross
@@ -16,6 +17,12 @@ from rigline.avatar.mesh import Floats, Ints, face_cross
 MAX_SUBDIVISION = 40
 MAX_PAIRS = 12_000_000
 """Point-triangle pairs a winding query may cost; beyond, it takes fewer points."""
+
+BLOCK_PAIRS = 2_000_000
+"""Pairs a winding query holds a byte each for at a time; bounds its memory."""
+
+CACHED_PAIRS = 65_536
+"""Pairs whose intermediate values stay in a processor's cache."""
 
 NEAR_FIELD = 2.0
 """Within so many edge lengths a triangle counts exactly, beyond as a dipole."""
@@ -162,26 +169,60 @@ def winding_numbers(points: Floats, vertices: Floats, faces: Ints) -> Floats:
     dipole = 0.5 * face_cross(vertices, faces)
     longest = ((corners - np.roll(corners, 1, axis=1)) ** 2).sum(axis=2).max(axis=1)
     reach = (NEAR_FIELD**2) * longest
-    centroid_squared = (centroid**2).sum(axis=1)
-    centroid_flux = (centroid * dipole).sum(axis=1)
-    rows = max(1, 2_000_000 // max(len(faces), 1))
+    rows = max(1, BLOCK_PAIRS // len(faces))
     for start in range(0, len(points), rows):
         some = points[start : start + rows]
-        squared = some @ (-2.0 * centroid.T)
-        squared += centroid_squared
-        squared += (some**2).sum(axis=1)[:, None]
-        near = squared < reach
-        far = centroid_flux - some @ dipole.T
-        far[near] = 0.0
-        np.maximum(squared, 1e-30, out=squared)
-        far /= squared
-        far /= np.sqrt(squared, out=squared)
-        total = far.sum(axis=1)
-        query, face = np.nonzero(near)
-        exact = _solid_angles(corners[face] - some[query][:, None])
-        total += np.bincount(query, exact, minlength=len(some))
+        total, unsure = _far_field(some, centroid, dipole, reach)
+        query, face = np.divmod(np.flatnonzero(unsure), len(faces))
+        offset = centroid[face] - some[query]
+        squared = _dots(offset, offset)
+        near = squared < reach[face]
+        squared[near] = 1.0
+        angle = _dots(offset, dipole[face]) / np.maximum(squared, 1e-30) ** 1.5
+        angle[near] = _solid_angles(corners[face[near]] - some[query[near]][:, None])
+        total += np.bincount(query, angle, minlength=len(some))
         result[start : start + rows] = total / (4 * np.pi)
     return result
+
+
+def _far_field(
+    points: Floats, centroid: Floats, dipole: Floats, reach: Floats
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Summed dipoles seen from ``points (q, 3)``, and ``(q, M)`` the pairs that it left out.
+
+    Single precision, around the middle of the points, and in pieces that stay in the cache; pairs
+    within reach, or so close to it that rounding might decide, are left to the caller.
+    """
+    count = len(centroid)
+    unsure = np.empty((len(points), count), np.bool_)
+    total = np.empty(len(points))
+    middle = points.mean(axis=0)
+    eyes = (points - middle).astype(np.float32)
+    x, y, z = np.ascontiguousarray((centroid - middle).T, np.float32)
+    u, v, w = np.ascontiguousarray(dipole.T, np.float32)
+    close = np.maximum(reach * 1.0002, 1e-20).astype(np.float32)
+    rows = max(1, CACHED_PAIRS // count)
+    buffers = np.empty((4, min(rows, len(points)), count), np.float32)
+    for start in range(0, len(points), rows):
+        eye = eyes[start : start + rows, :, None]
+        squared, flux, delta, product = buffers[:, : len(eye)]
+        np.subtract(x, eye[:, 0], out=delta)
+        np.multiply(delta, delta, out=squared)
+        np.multiply(delta, u, out=flux)
+        for centre, normal, at in ((y, v, eye[:, 1]), (z, w, eye[:, 2])):
+            np.subtract(centre, at, out=delta)
+            flux += np.multiply(delta, normal, out=product)
+            squared += np.multiply(delta, delta, out=delta)
+        left_out = np.less(squared, close, out=unsure[start : start + rows])
+        np.copyto(squared, np.inf, where=left_out)
+        squared *= np.sqrt(squared, out=delta)
+        flux /= squared
+        total[start : start + rows] = flux.sum(axis=1)
+    return total, unsure
+
+
+def _dots(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.einsum("ij,ij->i", a, b))
 
 
 def _solid_angles(corners: Floats) -> Floats:
@@ -191,8 +232,8 @@ def _solid_angles(corners: Floats) -> Floats:
     """
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     la, lb, lc = (np.linalg.norm(x, axis=1) for x in (a, b, c))
-    volume = np.einsum("ij,ij->i", a, np.cross(b, c))
-    ab, bc, ca = (np.einsum("ij,ij->i", x, y) for x, y in ((a, b), (b, c), (c, a)))
+    volume = _dots(a, np.cross(b, c))
+    ab, bc, ca = _dots(a, b), _dots(b, c), _dots(c, a)
     return np.asarray(2 * np.arctan2(volume, la * lb * lc + ab * lc + bc * la + ca * lb))
 
 
