@@ -42,7 +42,7 @@ pictures: setup  ## draw the README's pictures again
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
-		--extra prefect --group dev --python-version 3.11 pyproject.toml -o requirements.lock
+		--all-extras --group dev --python-version 3.11 pyproject.toml -o requirements.lock
 
 clean:  ## remove what make made
 	rm -rf .venv out dist
