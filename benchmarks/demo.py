@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from rigline.bootstrap import Services, open_services
 from rigline.cli.console import results as results_console
@@ -31,16 +32,16 @@ def table_of(results: Sequence[SetupResult], judged: Sequence[str]) -> Table:
     table = Table("character", "verdict", *judged, "seconds", "output", box=None, pad_edge=False)
     for result in results:
         if result.report is None or result.files is None:
-            table.add_row(result.source.stem, "[red]failed[/]", result.error)
+            table.add_row(Text(result.source.stem), Text("failed", "red"), Text(result.error))
             continue
         stages = result.report.stages
         cells = [stages[name].confidence for name in judged]
         table.add_row(
-            result.source.stem,
-            f"[{VERDICT_STYLES[result.report.verdict]}]{result.report.verdict}[/]",
+            Text(result.source.stem),
+            Text(result.report.verdict, VERDICT_STYLES[result.report.verdict]),
             *("-" if c is None else f"{c:.2f}" for c in cells),
             f"{result.seconds:.1f}",
-            str(result.files.avatar),
+            Text(str(result.files.avatar)),
         )
     return table
 

@@ -20,9 +20,8 @@ from prefect.settings import (
 )
 
 from rigline.bootstrap import avatar_pipeline, conclude
-from rigline.delivery import files_of, write_outcome
+from rigline.delivery import files_of, read_asset, write_outcome
 from rigline.engine.stage_run import Workbench
-from rigline.errors import InvalidInput
 from rigline.pipelines.report import AssetEntry
 from tasks.report_artifact import publish_report
 from tasks.services import services
@@ -39,12 +38,12 @@ def avatar_auto_setup(
         file: Path of a GLB, glTF or OBJ file that the worker can read.
         preset: What the result must satisfy: development.
         out: Folder for the avatar, its report and its picture. Without one they stay in the
-            artifact store alone.
+            artifact store alone, under the hashes that the flow returns.
     """
     opened = services()
     pipeline = avatar_pipeline(opened.settings, preset)
     source = Path(file)
-    data = _read(source)
+    data = read_asset(source, opened.settings.max_bytes)
     asset = AssetEntry(name=source.name, sha256=opened.store.put(data), bytes=len(data))
 
     futures = submit_pipeline(pipeline, asset.sha256, asset.name)
@@ -52,24 +51,20 @@ def avatar_auto_setup(
 
     bench = Workbench(opened.store, opened.models, asset.name)
     outcome = conclude(opened, pipeline, bench, asset, runs)
-    publish_report(outcome)
+    report_sha256 = opened.store.put(outcome.report.to_bytes())
     if out is not None:
         write_outcome(outcome, files_of(source, Path(out)))
+    publish_report(outcome)
     return {
         "asset": asset.sha256,
         "avatar": runs["assemble"].sha256,
+        "picture": runs["picture"].sha256,
+        "report": report_sha256,
         "verdict": outcome.report.verdict,
         "confidence": outcome.report.confidence,
         "reasons": outcome.report.reasons,
         "computed": [stage for stage, run in runs.items() if not run.reused],
     }
-
-
-def _read(source: Path) -> bytes:
-    try:
-        return source.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{source} cannot be read: {error.strerror}.") from error
 
 
 def main() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from rigline.bootstrap import Services, open_services
-from rigline.settings import Settings
+from rigline.settings import Settings, load_settings
 
 
 def services() -> Services:
     """The services that the environment names; opened anew only when it changes."""
-    return _opened(Settings())
+    return _opened(load_settings())
 
 
 @lru_cache(maxsize=4)

@@ -20,12 +20,12 @@ from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.repository import shipped_repository
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.report import AssetEntry, PolicyEntry, Report, build_report
-from rigline.settings import Settings
+from rigline.settings import Settings, load_settings
 from rigline.storage.local import LocalStore
+from rigline.storage.s3_location import S3Location, bucket_and_prefix
 from rigline.triage.judgement import judge
 from rigline.triage.policy import Policy
 
-PIPELINES: Final[Mapping[str, Pipeline]] = {p.name: p for p in (AVATAR_AUTO_SETUP,)}
 PRESETS: Final = ("development",)
 """Presets that are there; the rules know ``marketplace`` already, the assembly does not."""
 
@@ -54,13 +54,42 @@ def open_services(settings: Settings | None = None) -> Services:
 
     Raises ``InvalidInput`` for settings that cannot be.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     if settings.backend == "triton":
         raise InvalidInput(
             "The triton backend is not there yet.", remedy="Use the embedded backend."
         )
     models = EmbeddedModels(settings.models or shipped_repository(), settings.threads)
-    return Services(LocalStore(settings.store), models, load_policy(settings.policy), settings)
+    return Services(open_store(settings), models, load_policy(settings.policy), settings)
+
+
+def open_store(settings: Settings) -> ArtifactStore:
+    """The artifact store that the settings name. Opens no connection yet.
+
+    Raises ``InvalidInput`` for a place that cannot be, or that needs a library which is not there.
+    """
+    if settings.store_folder is not None:
+        if "://" in settings.store:
+            raise InvalidInput(
+                f"No artifact can be kept in {settings.store}.",
+                remedy="Set RIGLINE_STORE to a folder or to s3://bucket/prefix.",
+            )
+        return LocalStore(settings.store_folder)
+    location = S3Location(
+        *bucket_and_prefix(settings.store),
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        encryption=settings.s3_encryption,
+        kms_key=settings.s3_kms_key,
+    )
+    try:
+        from rigline.storage.s3 import S3Store
+    except ModuleNotFoundError as error:
+        raise InvalidInput(
+            f"The store {settings.store} needs the library boto3.",
+            remedy="Run pip install 'rigline[s3]'.",
+        ) from error
+    return S3Store(location)
 
 
 def avatar_pipeline(settings: Settings, preset: str = "development") -> Pipeline:

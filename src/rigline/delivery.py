@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rigline.bootstrap import Outcome
+from rigline.errors import InvalidInput
 
 AVATAR_SUFFIX: Final = ".avatar.glb"
 
@@ -41,20 +42,34 @@ def write_outcome(outcome: Outcome, files: OutputFiles) -> None:
     """Write the three files; the report comes last, so that where it is, all are."""
     write_file(files.avatar, outcome.avatar_glb)
     write_file(files.preview, outcome.preview_png)
-    write_file(files.report, outcome.report.model_dump_json(indent=2).encode() + b"\n")
+    write_file(files.report, outcome.report.to_bytes())
 
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(partial, 0o666 & ~umask)
+        partial.write_bytes(data)
         os.replace(partial, path)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
+
+
+def read_asset(source: Path, max_bytes: int) -> bytes:
+    """The bytes of a file to set up; ``InvalidInput`` when it is no readable file or too large."""
+    try:
+        if source.is_dir():
+            raise InvalidInput(f"{source} is a folder.", remedy="Name the files in it.")
+        size = source.stat().st_size
+        if size > max_bytes:
+            raise InvalidInput(
+                f"{source.name} has {size:,} bytes; at most {max_bytes:,} are read.",
+                remedy="Reduce its meshes and textures, or raise RIGLINE_MAX_BYTES.",
+            )
+        return source.read_bytes()
+    except FileNotFoundError as error:
+        raise InvalidInput(f"There is no file {source}.", remedy="Check the path.") from error
+    except OSError as error:
+        raise InvalidInput(f"{source} cannot be read: {error.strerror}.") from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from rigline.errors import InvalidInput
 from rigline.formats.limits import Limits
+from rigline.storage.s3_location import Encryption, is_s3
 
 Backend = Literal["embedded", "triton"]
 _DEFAULTS = Limits()
@@ -18,11 +20,23 @@ _DEFAULTS = Limits()
 class Settings(BaseSettings):
     """What differs between a laptop and an installation. Read when made, never at import."""
 
-    model_config = SettingsConfigDict(env_prefix="RIGLINE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="RIGLINE_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
-    store: Path = Field(
-        default_factory=lambda: user_cache_path("rigline") / "store",
-        description="Folder of the artifact store.",
+    store: Annotated[str, BeforeValidator(lambda s: str(s) if isinstance(s, Path) else s)] = Field(
+        default_factory=lambda: str(user_cache_path("rigline") / "store"),
+        description="Where artifacts are kept: a folder, or s3://bucket/prefix.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None, description="Address of an S3 server that is not Amazon's."
+    )
+    s3_region: str | None = Field(default=None, description="Region of the bucket.")
+    s3_encryption: Encryption = Field(
+        default="none", description="Encryption asked for; none leaves it to the bucket's default."
+    )
+    s3_kms_key: str | None = Field(
+        default=None, description="Key of the encryption aws:kms; by default the account's own."
     )
     models: Path | None = Field(
         default=None, description="Model repository; by default the one that came with Rigline."
@@ -36,3 +50,23 @@ class Settings(BaseSettings):
     )
     max_triangles: Annotated[int, Field(gt=0)] = _DEFAULTS.max_triangles
     max_bytes: Annotated[int, Field(gt=0)] = _DEFAULTS.max_bytes
+
+    @property
+    def store_folder(self) -> Path | None:
+        """The folder of the artifact store; none when it lies elsewhere."""
+        return None if is_s3(self.store) else Path(self.store)
+
+
+def load_settings(**chosen: Any) -> Settings:
+    """The settings of the environment, with some chosen otherwise.
+
+    Raises ``InvalidInput`` that names each variable that is wrong.
+    """
+    try:
+        return Settings(**chosen)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"RIGLINE_{str(fault['loc'][0]).upper()}={fault['input']!r}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise InvalidInput(f"The settings cannot be used: {wrong}.") from error

@@ -9,6 +9,7 @@ from rigline.avatar.canonical import (
     COMPOSED,
     TURNS,
     axis_turns,
+    far_specks,
     to_canonical,
     turned_views,
     vote_orientation,
@@ -17,6 +18,7 @@ from rigline.avatar.canonical import (
 from rigline.avatar.mesh import TriangleMesh
 from rigline.avatar.sampling import patches, sample_surface
 from rigline.errors import InvalidInput
+from tests.support.bodies import box_body, capsule_body
 
 
 def lopsided_mesh() -> TriangleMesh:
@@ -108,3 +110,23 @@ def test_turned_views_turn_points_and_normals_together() -> None:
     for k in (0, 9, 17):
         assert np.allclose(features[k, :, :3], view.features[:, :3] @ TURNS[k].T, atol=1e-6)
         assert np.allclose(features[k, :, 3:], view.features[:, 3:] @ TURNS[k].T, atol=1e-6)
+
+
+def test_far_specks_do_not_shrink_the_character() -> None:
+    body = capsule_body(pose="A")
+    speck = np.array([[1e4, 0, 0], [1e4, 0.01, 0], [1e4, 0, 0.01]])
+    vertices = np.concatenate([body.vertices, speck])
+    faces = np.concatenate([body.faces, [[len(body.vertices) + k for k in range(3)]]])
+    mesh = TriangleMesh(vertices, faces)
+    specks = far_specks(mesh)
+    assert np.flatnonzero(specks).tolist() == list(range(len(body.vertices), len(vertices)))
+    alone = to_canonical(TriangleMesh(body.vertices, body.faces), np.eye(3))
+    together = to_canonical(mesh, np.eye(3), specks)
+    np.testing.assert_allclose(together.vertices[:-3], alone.vertices, atol=1e-12)
+
+
+def test_a_character_of_many_pieces_has_no_specks() -> None:
+    body = box_body()
+    loose = body.vertices[body.faces].reshape(-1, 3)
+    faces = np.arange(len(loose)).reshape(-1, 3)
+    assert not far_specks(TriangleMesh(loose, faces)).any()

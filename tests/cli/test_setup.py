@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -113,10 +114,43 @@ def test_no_input_is_a_wrong_command() -> None:
     assert run("setup").exit_code == 2
 
 
-def test_cache_shows_and_clears_only_its_own(tmp_path: Path) -> None:
-    run("setup", SAMPLE, "--out", tmp_path)
-    foreign = tmp_path / "store/notes.txt"
-    foreign.write_text("mine")
-    assert "0 files" not in run("cache").stdout
-    assert ": 0 files" in run("cache", "--clear").stdout
-    assert foreign.exists()
+def test_no_input_is_ever_overwritten(tmp_path: Path) -> None:
+    for name in ("hero.glb", "hero.avatar.glb"):
+        (tmp_path / name).write_bytes(SAMPLE.read_bytes())
+    result = run("setup", tmp_path / "hero.glb", tmp_path / "hero.avatar.glb")
+    assert result.exit_code == 2
+    assert "overwrite" in result.stderr
+    assert (tmp_path / "hero.avatar.glb").read_bytes() == SAMPLE.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["[final].glb", "d[/a].glb".replace("/", "]"), "\udcff.glb"])
+def test_strange_names_are_shown_as_they_are_and_stop_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(SAMPLE.read_bytes())
+    result = run("setup", tmp_path / name, SAMPLE, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "out").glob("*.avatar.glb"))) == 2
+
+
+def test_a_speck_far_away_does_not_spoil_the_character(tmp_path: Path) -> None:
+    body = capsule_body(pose="A")
+    speck = np.array([[1e4, 0, 0], [1e4, 0.01, 0], [1e4, 0, 0.01]])
+    faces = np.concatenate([body.faces, len(body.vertices) + np.arange(3)[None]])
+    vertices = np.concatenate([body.vertices, speck])
+    text = "".join(f"v {x} {y} {z}\n" for x, y, z in vertices)
+    text += "".join(f"f {a} {b} {c}\n" for a, b, c in faces + 1)
+    (tmp_path / "hero.obj").write_text(text)
+    result = run("setup", tmp_path / "hero.obj", "--json")
+    assert result.exit_code == 0, result.output
+    (entry,) = json.loads(result.stdout)
+    assert any("tiny pieces" in reason for reason in entry["reasons"])
+    report = json.loads(Path(entry["report"]).read_text())
+    height = report["stages"]["orient"]["evidence"]["height_asset"]
+    assert height == pytest.approx(np.ptp(body.vertices[:, 1]), rel=1e-3)
+
+
+def test_settings_that_are_wrong_name_their_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGLINE_THREADS", "many")
+    for command in (["setup", SAMPLE], ["cache"]):
+        result = run(*command)
+        assert result.exit_code == 2
+        assert "RIGLINE_THREADS='many'" in result.stderr

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 
+from rigline.bootstrap import avatar_pipeline
 from rigline.engine.codec import json_codec
 from rigline.engine.pipeline import ASSET, Pipeline
 from rigline.engine.stage import Produced, Stage, StageContext
 from rigline.errors import ContractViolation, InvalidInput
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
+from rigline.settings import Settings
 
 
 def nothing(ctx: StageContext, *inputs: Any) -> Produced[None]:
@@ -98,11 +101,11 @@ def test_parameters_for_a_stage_that_is_not_there_are_refused() -> None:
 def test_what_depends_on_a_stage_is_all_that_follows_from_it(
     name: str, dependents: set[str]
 ) -> None:
-    assert diamond().depends_on(name) == dependents
+    assert diamond().dependents_of(name) == dependents
 
 
 def test_a_moved_joint_touches_skin_cage_and_what_shows_them() -> None:
-    touched = AVATAR_AUTO_SETUP.depends_on("rig")
+    touched = AVATAR_AUTO_SETUP.dependents_of("rig")
     assert touched == {"skin", "cage", "assemble", "validate", "picture"}
 
 
@@ -121,3 +124,10 @@ def test_one_failing_item_of_a_batch_stops_no_other() -> None:
     assert isinstance(first, Produced)
     assert isinstance(third, Produced)
     assert (first.value, third.value) == (6, 3)
+
+
+def test_a_pipeline_with_params_crosses_process_boundaries() -> None:
+    pipeline = avatar_pipeline(Settings())
+    again = pickle.loads(pickle.dumps(pipeline))
+    assert [s.name for s in again] == [s.name for s in pipeline]
+    assert again.stage("validate").params == {"preset": "development"}

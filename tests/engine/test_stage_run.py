@@ -335,3 +335,16 @@ def test_values_of_this_process_are_not_read_back() -> None:
     unread = Workbench(MemoryStore(), job.models, values=bench.values)
     for name, run in runs.items():
         assert unread.value(job.shop.pipeline(), name, run.sha256) is bench.values[run.sha256]
+
+
+def test_evidence_that_no_store_could_keep_is_the_stages_own_fault() -> None:
+    stage = Stage("measure", 1, (ASSET,), _infinite, json_codec("out.json"))
+    bench = Workbench(MemoryStore(), FakeModels())
+    sha256 = bench.store.put(b"asset")
+    with pytest.raises(ContractViolation) as caught:
+        run_stage(Pipeline("p", 1, (stage,)), "measure", {ASSET: sha256}, bench)
+    assert caught.value.fields["stage"] == "measure"
+
+
+def _infinite(ctx: StageContext, asset: AssetFile) -> Produced[dict[str, int]]:
+    return Produced({}, {"error": float("inf")})

@@ -139,3 +139,12 @@ def test_both_sides_of_a_triangle_are_lit_alike() -> None:
     normals = one((0.3, 0.4, 0.866), (-0.3, -0.4, -0.866))
     picture = shaded(np.array([[0, 1]]), normals, colours)
     assert np.array_equal(picture[0, 0], picture[0, 1])
+
+
+def test_a_soup_of_large_triangles_is_drawn_coarser_in_bounded_time() -> None:
+    rng = np.random.default_rng(3)
+    screen = rng.uniform([0, 0, -1], [400, 500, 1], (60_000, 3))
+    faces = np.arange(60_000).reshape(-1, 3)
+    seen = visible_faces(screen, faces, 400, 500)
+    assert seen.shape == (500, 400)
+    assert (seen >= 0).mean() > 0.9

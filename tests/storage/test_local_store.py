@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,25 @@ def test_unsafe_names_are_refused(store: LocalStore, name: str) -> None:
     assert not store.root.exists()
 
 
+def test_foreign_files_are_passed_over(store: LocalStore) -> None:
+    for path in ("blobs/aa/readme.txt", "keys/rig/Notes.json", "keys/rig/k1.txt"):
+        store.root.joinpath(path).parent.mkdir(parents=True, exist_ok=True)
+        store.root.joinpath(path).write_text("mine")
+    assert list(store.blobs()) == []
+    assert list(store.records()) == []
+    assert len(files(store)) == 3
+
+
+def test_putting_again_makes_an_artifact_young(store: LocalStore) -> None:
+    sha256 = store.put(b"data")
+    os.utime(blob_of(store, sha256), (0, 0))
+    (old,) = store.blobs()
+    store.put(b"data")
+    (young,) = store.blobs()
+    assert young.modified > old.modified
+    assert not store.delete_blob(sha256, old.modified)
+
+
 def test_a_place_that_is_no_folder_is_unavailable(tmp_path: Path) -> None:
     root = tmp_path / "store"
     root.write_text("in the way")
@@ -104,6 +124,9 @@ def test_a_place_that_is_no_folder_is_unavailable(tmp_path: Path) -> None:
         lambda: store.record("rig", "k1"),
         lambda: store.put_record("rig", "k1", RECORD),
         lambda: store.drop_record("rig", "k1"),
+        lambda: list(store.blobs()),
+        lambda: list(store.records()),
+        lambda: store.delete_blob("a" * 64, datetime.now(UTC)),
     ]
     for call in calls:
         with pytest.raises(ServiceUnavailable, match="cannot be used") as caught:
@@ -123,6 +146,22 @@ def test_a_folder_that_may_not_be_looked_into_is_unavailable(
         store.has(sha256)
     with pytest.raises(ServiceUnavailable, match="Permission denied"):
         store.put(b"data")
+
+
+def test_records_that_may_not_be_read_are_not_passed_over(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Path.iterdir
+
+    def forbidden(path: Path) -> Iterator[Path]:
+        if path.name == "rig":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    store.put_record("rig", "k1", RECORD)
+    monkeypatch.setattr("rigline.storage.local.Path.iterdir", forbidden)
+    with pytest.raises(ServiceUnavailable, match="Permission denied"):
+        list(store.records())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

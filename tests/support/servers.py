@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 START_LIMIT_S = 90.0
@@ -82,3 +84,41 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     with running(command, env, log) as process:
         wait_for_http(f"http://127.0.0.1:{port}/api/health", process, log)
         yield env
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server and the keys of its only user."""
+
+    endpoint: str
+    access_key: str = "tester"
+    secret_key: str = "open-sesame"
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[S3Server]:
+    """A SeaweedFS server with its data in a folder and no bucket yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = {
+        name: free_port()
+        for service in ("master", "volume", "filer", "s3")
+        for name in (f"{service}.port", f"{service}.port.grpc")
+    }
+    server = S3Server(f"http://127.0.0.1:{ports['s3.port']}")
+    user = {
+        "name": "tester",
+        "credentials": [{"accessKey": server.access_key, "secretKey": server.secret_key}],
+        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+    }
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [user]}))
+    command = [
+        str(Path(sys.executable).with_name("weed")), "mini", f"-dir={folder}", "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1", *(f"-{name}={port}" for name, port in ports.items()),
+        f"-s3.config={config}", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0",
+        "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false",
+    ]  # fmt: skip
+    log = folder / "server.log"
+    with running(command, os.environ, log, folder) as process:
+        wait_for_http(f"{server.endpoint}/healthz", process, log)
+        yield server

@@ -130,8 +130,8 @@ def card(name: str, state: dict, model: Path, real: dict | None) -> str:
         f"File: {len(data) / 1e6:.1f} MB, sha256 `{hashlib.sha256(data).hexdigest()}`.\n",
         "Licence: Apache-2.0, like the rest of Rigline; no third-party weights or characters went "
         "into it.\n",
-        f"## Training\n\n{last.get('samples', '')} synthetic characters, {state['step']} steps, "
-        f"{last['seconds'] / 60:.0f} minutes on a shared two-core CPU; network "
+        f"## Training\n\n{_samples(last)}{state['step']} steps, {last['seconds'] / 60:.0f} minutes "
+        f"on one core of a CPU; network "
         f"`{json.dumps(state['config'])}`. Commands: `training/README.md`.\n",
         "On 500 synthetic characters that were not trained on (single view):\n\n"
         f"| | |\n|---|---|\n{figures}\n",
@@ -151,13 +151,17 @@ def card(name: str, state: dict, model: Path, real: dict | None) -> str:
             for k in keys
         )
         text.append(
-            f"## On real characters\n\n{real['n']} rigged game characters, none of them trained on "
-            f"or tuned to, whole pipeline, {real['failures']} failed, {real['lr_swapped']} with "
+            f"## On real characters\n\n{real['n']} rigged game characters, none of them trained "
+            f"on, whole pipeline, {real['failures']} failed, {real['lr_swapped']} with "
             f"left and right swapped:\n\n| | mean | median |\n|---|---|---|\n{rows}\n\n"
             "Joint errors in % of height, accuracy and overlap in %, weight distance from 0 to 2.\n"
         )
     text.append(f"## Limits\n\n{LIMITS}")
     return "\n".join(text)
+
+
+def _samples(last: dict) -> str:
+    return f"{last['samples']:,} synthetic characters, " if "samples" in last else ""
 
 
 def describe(name: str, checkpoint: Path, repository: Path, real: dict | None) -> None:

@@ -84,5 +84,11 @@ MIRROR: Final = (0, 1, 2, 6, 7, 8, 3, 4, 5, 12, 13, 14, 9, 10, 11)
 TOP_DOWN: Final = (2, 1, 0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)
 """An order in which every part comes after its parent."""
 
+SWAP: Final = np.array(MIRROR)
+"""``MIRROR`` as an index array: columns by part, left and right exchanged."""
+
+FLIP: Final = np.array([-1.0, 1.0, 1.0])
+"""Factors that mirror positions in the sagittal plane."""
+
 SIDE: Final = np.array([0, 0, 0, 1, 1, 1, -1, -1, -1, 1, 1, 1, -1, -1, -1])
 """+1 for the character's left (+X), -1 for its right, 0 for the central parts."""

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from rigline.avatar.body import MIRROR, SIDE, Part
-from rigline.avatar.cage_template import RINGS, SEGMENTS, Bools
+from rigline.avatar.cage_template import RINGS, SEGMENTS
 from rigline.avatar.cage_tube import Tube
-from rigline.avatar.mesh import Floats
+from rigline.avatar.mesh import Bools, Floats
 
 INFLATION: Final = 0.006
 """How far outside the surface the cage lies, as a share of the body's height."""
@@ -56,7 +56,7 @@ class PartGrid:
         )
 
     def encloses(self, points: Floats) -> Bools:
-        """``(n,)`` whether points lie clearly within the tube, by more than twice the inflation."""
+        """``(n,)`` whether points lie within the tube by clearly more than it was inflated."""
         if not len(points):
             return np.zeros(0, bool)
         t, angle, radius = self.tube.coordinates(points)

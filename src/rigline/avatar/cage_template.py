@@ -16,12 +16,9 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from rigline.avatar.body import N_PARTS, PART_NAMES, SIDE
-from rigline.avatar.mesh import Floats, Ints
-
-Bools = npt.NDArray[np.bool_]
+from rigline.avatar.mesh import Bools, Floats, Ints
 
 CAGE_NAMES: Final = tuple(f"{name}_OuterCage" for name in PART_NAMES)
 """Names of the fifteen cage meshes in an output file."""

@@ -29,9 +29,10 @@ TIE: Final = 1e-5
 
 PROP_SECTORS: Final = 16
 PROP_FACTOR: Final = 3.5
-"""A hand ends at so many times its typical width across the forearm's line; the eval set's go to 3.
+"""A hand ends at so many times its typical width across the forearm's line.
 
-Directions are typical, not samples: a lance has many samples, but in one or two directions."""
+Open hands with spread fingers stay below 3. Directions are typical, not samples: a lance has many
+samples, but in one or two directions."""
 
 PROP_MIN_REACH: Final = 0.07
 DEFAULT_HAND_LENGTH: Final = 0.06

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from rigline.avatar.mesh import Floats, Ints, TriangleMesh
+from rigline.avatar.mesh import Bools, Floats, Ints, TriangleMesh, face_areas, islands, weld
 from rigline.avatar.sampling import Patches, PointCloud, patches, sample_surface
 from rigline.errors import InvalidInput
 
@@ -21,6 +21,9 @@ N_ORIENTATION_PATCHES: Final = 64
 N_ORIENTATION_NEIGHBOURS: Final = 16
 YAW_DEAD_ZONE_RAD: Final = np.deg2rad(8.0)
 """A smaller yaw is left alone: files are mostly square to their axes, and the estimate is not."""
+
+SPECK_SHARE: Final = 1e-4
+MAX_SPECKS_SHARE: Final = 0.01
 
 MAX_YAW_RAD: Final = np.deg2rad(45.0)
 
@@ -51,7 +54,6 @@ def _composition() -> Ints:
 
 
 COMPOSED: Final = _composition()
-FRONT_IN_ASSET: Final = TURNS[:, :, 2]
 """``(24, 3)`` where the character's front points in the asset, for each class."""
 
 UP_IN_ASSET: Final = TURNS[:, :, 1]
@@ -83,13 +85,18 @@ class CanonicalMesh:
         return TriangleMesh(self.vertices, self.faces)
 
 
-def to_canonical(mesh: TriangleMesh, upright_from_asset: Floats) -> CanonicalMesh:
+def to_canonical(
+    mesh: TriangleMesh, upright_from_asset: Floats, ignored: Bools | None = None
+) -> CanonicalMesh:
     """Turn a mesh upright by a rotation ``(3, 3)``, put it on the floor and scale it to height 1.
 
-    Raises ``InvalidInput`` for a mesh without height in that direction.
+    Vertices ``ignored (N,)`` have no say in floor, middle and height. Raises
+    ``InvalidInput`` for a mesh without height in that direction.
     """
     used = np.zeros(len(mesh.vertices), bool)
     used[mesh.faces] = True
+    if ignored is not None:
+        used &= ~ignored
     turned = mesh.vertices @ upright_from_asset.T
     low, high = turned[used].min(axis=0), turned[used].max(axis=0)
     height = float(high[1] - low[1])
@@ -102,6 +109,32 @@ def to_canonical(mesh: TriangleMesh, upright_from_asset: Floats) -> CanonicalMes
     matrix[:3, :3] = upright_from_asset / height
     matrix[:3, 3] = -origin / height
     return CanonicalMesh((turned - origin) / height, mesh.faces, matrix, height)
+
+
+def far_specks(mesh: TriangleMesh) -> Bools:
+    """``(N,)`` vertices of pieces that hold next to no surface and lie far away from the rest.
+
+    Exporters leave such triangles behind; one of them would shrink the character to a dot. A piece
+    is a speck with less than ``SPECK_SHARE`` of the surface, all of it outside the box of the rest
+    grown by half of its longest side. Where specks add up to more than ``MAX_SPECKS_SHARE``, the
+    mesh is a soup and nothing is left out.
+    """
+    first, inverse = weld(mesh.vertices)
+    count, welded_island = islands(len(first), inverse[mesh.faces])
+    island = welded_island[inverse]
+    area = np.bincount(island[mesh.faces[:, 0]], face_areas(mesh.vertices, mesh.faces), count)
+    small = (area < SPECK_SHARE * area.sum())[island]
+    rest = mesh.vertices[~small]
+    if not small.any() or not len(rest):
+        return np.zeros(len(mesh.vertices), bool)
+    low, high = rest.min(axis=0), rest.max(axis=0)
+    margin = 0.5 * float((high - low).max())
+    inside = ((mesh.vertices > low - margin) & (mesh.vertices < high + margin)).all(axis=1)
+    near = np.zeros(count, bool)
+    near[island[inside]] = True
+    specks = np.asarray(small & ~near[island])
+    lost = area[np.unique(island[specks])].sum()
+    return specks if lost < MAX_SPECKS_SHARE * area.sum() else np.zeros(len(specks), bool)
 
 
 def orientation_views(mesh: TriangleMesh, samplings: int, seed: int) -> list[Patches]:

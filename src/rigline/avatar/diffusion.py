@@ -39,8 +39,8 @@ class SurfaceDiffusion:
     def smooth(self, values: Floats, radius: float) -> Floats:
         """Values ``(W, k)`` after diffusion; ``radius`` is √t, in the unit of the vertices.
 
-        Keeps constants, keeps values within the range of the input, and leaves isolated vertices
-        as they are. Deterministic.
+        Keeps constants and leaves isolated vertices as they are. Values stay within the range of
+        the input, but for what the solver's tolerance and obtuse triangles allow. Deterministic.
         """
         system = csr_array(diags_array(self._mass) + radius**2 * self._laplacian)
         right = self._mass[:, None] * values
@@ -76,7 +76,7 @@ def _operators(vertices: Floats, faces: Ints) -> tuple[csr_array, Floats]:
 
 
 def _graph_laplacian(vertices: Floats, faces: Ints) -> csr_array:
-    """Edges weighted by their length's inverse share of area: coarse, but never undefined."""
+    """The combinatorial Laplacian, every edge of weight one: coarse, but never undefined."""
     i = faces[:, [0, 1, 2]].ravel()
     j = faces[:, [1, 2, 0]].ravel()
     n = len(vertices)

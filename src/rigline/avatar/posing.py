@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from rigline.avatar.body import N_PARTS, PARENT, SIDE, TOP_DOWN, Part
-from rigline.avatar.mesh import Floats
+from rigline.avatar.mesh import Bools, Floats
 
-Bools = npt.NDArray[np.bool_]
 Turns = Mapping[int, Floats]
 """Rotations ``(3, 3)`` about the joints of some parts."""
 

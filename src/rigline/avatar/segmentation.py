@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ from rigline.avatar.mesh import (
 
 SMOOTHING_RADIUS = 0.01
 """√t of the label smoothing, in shares of height."""
+
+DENSE_MESH = 60_000
+"""Faces from which on a face is so small that one question about it is enough."""
 
 CORNER_PULL = 0.25
 """How far a face's query points lie from its corners towards its middle."""
@@ -54,26 +58,33 @@ class Segmentation:
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """Where the models are asked: three points a face, each near one corner.
+    """Where the models are asked: three points a face, each near one corner, or only its middle.
 
-    ``points, normals (3M, 3)`` in the canonical frame; row ``3 f + k`` belongs to corner k of face
-    f. Asking inside the faces keeps apart what touches in a corner, which matters on low-poly
-    meshes.
+    ``points, normals (q, 3)`` in the canonical frame; each row stands for ``corners_each`` corners
+    of a face, in the order of the faces. Asking inside the faces keeps apart what touches in a
+    corner, which matters on low-poly meshes.
     """
 
     points: Floats
     normals: Floats
+    corners_each: int
+
+    def at_corners(self, answers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Answers ``(q, …)`` repeated to one row a corner, ``(3M, …)``."""
+        return np.repeat(answers, self.corners_each, axis=0)
 
 
 def face_queries(mesh: CanonicalMesh) -> Queries:
-    """Query points of all faces."""
+    """Query points of all faces; on a dense mesh, whose faces are small, their middles alone."""
     corners = mesh.vertices[mesh.faces]  # (M, 3, 3)
     middle = corners.mean(axis=1, keepdims=True)
-    points = corners + CORNER_PULL * (middle - corners)
+    dense = len(mesh.faces) > DENSE_MESH
+    points = middle if dense else corners + CORNER_PULL * (middle - corners)
     cross = face_cross(mesh.vertices, mesh.faces)
     length = np.linalg.norm(cross, axis=1, keepdims=True)
     normals = np.divide(cross, length, out=np.zeros_like(cross), where=length > 1e-20)
-    return Queries(points.reshape(-1, 3), np.repeat(normals, 3, axis=0))
+    each = 3 if dense else 1
+    return Queries(points.reshape(-1, 3), np.repeat(normals, 3 // each, axis=0), each)
 
 
 def segment(mesh: CanonicalMesh, corner_probability: Floats) -> Segmentation:

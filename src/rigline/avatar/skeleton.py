@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from rigline.avatar.body import MIRROR, N_PARTS, PARENT
+from rigline.avatar.body import FLIP, N_PARTS, SWAP
 from rigline.avatar.mesh import Floats
 
-LIMB_PARTS = tuple(range(3, N_PARTS))
-FLIP = np.array([-1.0, 1.0, 1.0])
-SWAP = np.array(MIRROR)
+LOG_SCALE_RANGE: Final = (-9.0, 0.0)
+"""Expected errors below a hair's breadth or above the whole height mean nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +63,9 @@ def joint_evidence(opinions: JointOpinions) -> dict[str, Floats]:
     middle = 0.5 * (mean[:, 0] + mean[SWAP, 0])
     reflected = mean[SWAP] * FLIP + np.array([2 * np.median(middle), 0, 0])
     return {
-        "expected_error": np.exp(opinions.log_scale.mean(axis=0)),
+        "expected_error": np.exp(np.clip(opinions.log_scale.mean(axis=0), *LOG_SCALE_RANGE)),
         "vote_dispersion": opinions.dispersion.mean(axis=0),
         "view_disagreement": np.linalg.norm(opinions.joints - mean, axis=2).max(axis=0),
         "mirror_disagreement": mirror,
         "symmetry_residual": np.linalg.norm(mean - reflected, axis=1),
     }
-
-
-def limb_lengths(joints: Floats) -> Floats:
-    """``(15,)`` distance of each joint from its parent's, in shares of height; 0 for the root."""
-    parents = np.array([p if p >= 0 else i for i, p in enumerate(PARENT)])
-    return np.linalg.norm(joints - joints[parents], axis=1)

@@ -18,6 +18,9 @@ MAX_SUBDIVISION = 40
 MAX_PAIRS = 12_000_000
 """Point-triangle pairs a winding query may cost; beyond, it takes fewer points."""
 
+EXACT_COST = 12
+"""An exact pair costs about so many far ones."""
+
 BLOCK_PAIRS = 2_000_000
 """Pairs a winding query holds a byte each for at a time; bounds its memory."""
 
@@ -164,11 +167,7 @@ def winding_numbers(points: Floats, vertices: Floats, faces: Ints) -> Floats:
     for soups and clouds", 2018, but without a tree.
     """
     result = np.zeros(len(points))
-    corners = vertices[faces]
-    centroid = corners.mean(axis=1)
-    dipole = 0.5 * face_cross(vertices, faces)
-    longest = ((corners - np.roll(corners, 1, axis=1)) ** 2).sum(axis=2).max(axis=1)
-    reach = (NEAR_FIELD**2) * longest
+    corners, centroid, dipole, reach = _dipoles(vertices, faces)
     rows = max(1, BLOCK_PAIRS // len(faces))
     for start in range(0, len(points), rows):
         some = points[start : start + rows]
@@ -183,6 +182,19 @@ def winding_numbers(points: Floats, vertices: Floats, faces: Ints) -> Floats:
         total += np.bincount(query, angle, minlength=len(some))
         result[start : start + rows] = total / (4 * np.pi)
     return result
+
+
+def _dipoles(vertices: Floats, faces: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """Corners ``(M, 3, 3)``, centroids and area vectors ``(M, 3)`` of the triangles, and the
+    squared distance ``(M,)`` within which each counts exactly."""
+    corners = vertices[faces]
+    longest = ((corners - np.roll(corners, 1, axis=1)) ** 2).sum(axis=2).max(axis=1)
+    return (
+        corners,
+        corners.mean(axis=1),
+        0.5 * face_cross(vertices, faces),
+        (NEAR_FIELD**2) * longest,
+    )
 
 
 def _far_field(
@@ -242,7 +254,10 @@ def share_inside(points: Floats, vertices: Floats, faces: Ints) -> float:
 
     On large meshes an even, deterministic selection of at least 128 points answers for all.
     """
-    affordable = max(128, MAX_PAIRS // max(len(faces), 1))
+    some = points[:: max(1, len(points) // 16)]
+    near = _far_field(some, *_dipoles(vertices, faces)[1:])[1].sum() / max(len(some), 1)
+    cost = len(faces) + EXACT_COST * near
+    affordable = max(128, int(MAX_PAIRS / max(cost, 1)))
     if len(points) > affordable:
         chosen = np.linspace(0, len(points) - 1, affordable).astype(np.int64)
         points = points[chosen]

@@ -11,16 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from rigline.avatar.body import MIRROR
+from rigline.avatar.body import FLIP, SWAP
 from rigline.avatar.canonical import CanonicalMesh
 from rigline.avatar.mesh import Floats, Ints
 from rigline.avatar.sampling import N_POINTS, patches, sample_surface
 
 MIDDLE: Final = np.array([0.0, 0.5, 0.0])
 """The models' origin in the canonical frame: the middle of the body's box."""
-
-FLIP: Final = np.array([-1.0, 1.0, 1.0])
-SWAP: Final = np.array(MIRROR)
 
 
 @dataclass(frozen=True, eq=False)

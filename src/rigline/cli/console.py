@@ -33,6 +33,11 @@ def messages() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def shown(name: object) -> str:
+    """A path as text that any encoder accepts, whatever bytes the file system has for it."""
+    return str(name).encode("utf-8", "replace").decode("utf-8")
+
+
 def fail(error: RiglineError | str, code: ExitCode = ExitCode.USAGE) -> NoReturn:
     """Say why nothing could be done, and leave."""
     messages().print(f"rigline: {error}", style="red", markup=False)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from rigline.bootstrap import Services, avatar_pipeline, open_services, set_up_avatar
-from rigline.cli.console import ExitCode, fail, messages, results
-from rigline.delivery import OutputFiles, files_of, write_outcome
+from rigline.cli.console import ExitCode, fail, messages, results, shown
+from rigline.delivery import OutputFiles, files_of, read_asset, write_outcome
+from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput, RiglineError
+from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.report import Report
-from rigline.settings import Backend, Settings
+from rigline.settings import load_settings
 
 VERDICT_STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
 
@@ -35,15 +38,15 @@ class SetupResult:
 
     def to_json(self) -> dict[str, Any]:
         """One entry of ``--json``."""
-        entry: dict[str, Any] = {"input": str(self.source), "seconds": round(self.seconds, 3)}
+        entry: dict[str, Any] = {"input": shown(self.source), "seconds": round(self.seconds, 3)}
         if self.report is None or self.files is None:
             return {**entry, "ok": False, "error": self.error}
         return {
             **entry,
             "ok": True,
-            "avatar": str(self.files.avatar),
-            "report": str(self.files.report),
-            "preview": str(self.files.preview),
+            "avatar": shown(self.files.avatar),
+            "report": shown(self.files.report),
+            "preview": shown(self.files.preview),
             "verdict": self.report.verdict,
             "confidence": self.report.confidence,
             "reasons": self.report.reasons,
@@ -68,10 +71,11 @@ def setup(
         ),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="development (keeps the input's geometry) or marketplace.")
+        str,
+        typer.Option(help="development keeps the input's geometry; marketplace is not there yet."),
     ] = "development",
     backend: Annotated[
-        str | None, typer.Option(help="Where the models run: embedded or triton.")
+        str | None, typer.Option(help="Where the models run: embedded; triton is not there yet.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON array instead of a table.")
@@ -86,7 +90,7 @@ def setup(
     try:
         plan = [(path, files_of(path, out, output)) for path in inputs]
         _check_plan(plan, out, output)
-        services = open_services(_settings(backend))
+        services = open_services(load_settings(**({"backend": backend} if backend else {})))
         avatar_pipeline(services.settings, preset)
     except RiglineError as error:
         fail(error)
@@ -99,30 +103,25 @@ def setup(
     raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
 
 
-def set_up_file(services: Services, source: Path, files: OutputFiles, preset: str) -> SetupResult:
+def set_up_file(
+    services: Services,
+    source: Path,
+    files: OutputFiles,
+    preset: str,
+    on_stage: Callable[[StageRun], None] = lambda run: None,
+) -> SetupResult:
     """Set up one file and write what came of it. Errors become part of the result."""
     started = time.perf_counter()
     try:
-        outcome = set_up_avatar(services, _read(source, services), source.name, preset)
+        data = read_asset(source, services.settings.max_bytes)
+        outcome = set_up_avatar(services, data, source.name, preset, on_stage)
         write_outcome(outcome, files)
     except RiglineError as error:
         return SetupResult(source, time.perf_counter() - started, error=str(error))
-    except OSError as error:
-        return SetupResult(source, time.perf_counter() - started, error=f"{error}.")
+    except Exception as error:  # a fault of ours in one file must not stop the others
+        message = f"{type(error).__name__}: {error}. Please report this with the file."
+        return SetupResult(source, time.perf_counter() - started, error=message)
     return SetupResult(source, time.perf_counter() - started, files, outcome.report)
-
-
-def _settings(backend: str | None) -> Settings:
-    try:
-        return Settings() if backend is None else Settings(backend=_known_backend(backend))
-    except ValueError as error:
-        raise InvalidInput(f"The settings cannot be used: {error}") from error
-
-
-def _known_backend(name: str) -> Backend:
-    if name in get_args(Backend):
-        return cast(Backend, name)
-    raise InvalidInput(f"There is no backend {name!r}.", remedy="Use embedded or triton.")
 
 
 def _check_plan(
@@ -132,12 +131,13 @@ def _check_plan(
         raise InvalidInput("--out and --output exclude each other.", remedy="Give one of them.")
     if output is not None and len(plan) > 1:
         raise InvalidInput("--output names one file for many inputs.", remedy="Use --out DIR.")
-    if output is not None and output.suffix != ".glb":
+    if output is not None and output.suffix.lower() != ".glb":
         raise InvalidInput(
             f"Avatars are GLB files, not {output.name!r}.", remedy="Use -o NAME.glb."
         )
     if out is not None and out.exists() and not out.is_dir():
         raise InvalidInput(f"{out} is not a folder.", remedy="Name a folder with --out.")
+    sources = {source.resolve() for source, _ in plan}
     seen: dict[Path, Path] = {}
     for source, files in plan:
         other = seen.setdefault(files.avatar.resolve(), source)
@@ -146,61 +146,47 @@ def _check_plan(
                 f"{other} and {source} would both become {files.avatar}.",
                 remedy="Run them apart, into different folders.",
             )
-        if source.resolve() == files.avatar.resolve():
-            raise InvalidInput(f"{source} would be overwritten.", remedy="Name another output.")
-
-
-def _read(source: Path, services: Services) -> bytes:
-    if source.is_dir():
-        raise InvalidInput(f"{source} is a folder.", remedy="Name the files in it.")
-    if not source.exists():
-        raise InvalidInput(f"There is no file {source}.", remedy="Check the path.")
-    size, limit = source.stat().st_size, services.settings.max_bytes
-    if size > limit:
-        raise InvalidInput(
-            f"{source.name} has {size:,} bytes; at most {limit:,} are read.",
-            remedy="Reduce its meshes and textures, or raise RIGLINE_MAX_BYTES.",
-        )
-    return source.read_bytes()
+        for path in (files.avatar, files.report, files.preview):
+            if path.resolve() in sources:
+                raise InvalidInput(
+                    f"{path} is an input, and {source} would overwrite it.",
+                    remedy="Leave it out, or write elsewhere with --out DIR.",
+                )
 
 
 def _set_up_all(
     services: Services, plan: Sequence[tuple[Path, OutputFiles]], preset: str, quiet: bool
 ) -> list[SetupResult]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    done = []
-    shown = len(plan) > 1 and not quiet
-    with Progress(*columns, console=messages(), transient=True, disable=not shown) as progress:
-        task = progress.add_task("setting up", total=len(plan))
-        for source, files in plan:
-            progress.update(task, description=source.name)
-            done.append(set_up_file(services, source, files, preset))
-            progress.advance(task)
-            if done[-1].report is None:
-                messages().print(f"{source}: {done[-1].error}", style="red", markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    done: list[SetupResult] = []
+    steps = len(AVATAR_AUTO_SETUP.stages)
+    with Progress(*columns, console=messages(), transient=True, disable=quiet) as progress:
+        task = progress.add_task("setting up", total=len(plan) * steps)
+        for number, (source, files) in enumerate(plan, 1):
+            name = f"{number}/{len(plan)} {shown(source.name)}"
+            progress.update(task, description=name)
+
+            def advance(run: StageRun, name: str = name) -> None:
+                progress.update(task, advance=1, description=f"{name}: {run.stage} done")
+
+            done.append(set_up_file(services, source, files, preset, advance))
+            progress.update(task, completed=number * steps)
+            if done[-1].report is None and not quiet:
+                messages().print(f"{shown(source)}: {done[-1].error}", style="red", markup=False)
     return done
 
 
 def _print_table(done: Sequence[SetupResult]) -> None:
     table = Table("input", "verdict", "confidence", "seconds", "avatar", box=None, pad_edge=False)
     for result in done:
+        name, seconds = Text(shown(result.source.name)), f"{result.seconds:.1f}"
         if result.report is None or result.files is None:
-            table.add_row(result.source.name, "[red]failed[/]", "", f"{result.seconds:.1f}", "")
+            table.add_row(name, Text("failed", "red"), "", seconds, "")
             continue
-        verdict = result.report.verdict
-        table.add_row(
-            result.source.name,
-            f"[{VERDICT_STYLES[verdict]}]{verdict}[/]",
-            f"{result.report.confidence:.2f}",
-            f"{result.seconds:.1f}",
-            str(result.files.avatar),
-        )
+        verdict = Text(result.report.verdict, VERDICT_STYLES[result.report.verdict])
+        confidence = f"{result.report.confidence:.2f}"
+        table.add_row(name, verdict, confidence, seconds, Text(shown(result.files.avatar)))
     results().print(table)
     for result in done:
-        for reason in result.report.reasons if result.report else ():
-            results().print(f"{result.source.name}: {reason}", markup=False)
+        for line in (*result.report.reasons, *result.report.warnings) if result.report else ():
+            results().print(f"{shown(result.source.name)}: {line}", markup=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from rigline.errors import ContractViolation
@@ -14,8 +15,9 @@ class OutputRecord:
     """What is known of one stage's output under one key.
 
     ``outputs`` are the sha256 of its files by file name, ``models`` the version of each model that
-    had a say, ``seconds`` the time that the computation took. Confidence and verdict are not here:
-    they follow from evidence and policy.
+    had a say, ``seconds`` the time that the computation took, ``inputs`` the sha256 of what it was
+    computed from, by the name of the stage that made it or ``asset`` (records of old have none).
+    Confidence and verdict are not here: they follow from evidence and policy.
     """
 
     outputs: Mapping[str, str]
@@ -23,6 +25,7 @@ class OutputRecord:
     warnings: tuple[str, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON of the record."""
@@ -32,6 +35,7 @@ class OutputRecord:
             "warnings": list(self.warnings),
             "models": dict(self.models),
             "seconds": self.seconds,
+            "inputs": dict(self.inputs),
         }
 
     @classmethod
@@ -44,9 +48,19 @@ class OutputRecord:
                 tuple(value["warnings"]),
                 dict(value["models"]),
                 float(value["seconds"]),
+                dict(value.get("inputs", {})),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ContractViolation(f"A stored record is damaged: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class BlobInfo:
+    """One artifact of a store: its name, its size in bytes, and when it was last put (UTC)."""
+
+    sha256: str
+    size: int
+    modified: datetime
 
 
 class ArtifactStore(Protocol):
@@ -57,7 +71,10 @@ class ArtifactStore(Protocol):
     """
 
     def put(self, data: bytes) -> str:
-        """Keep ``data``; its sha256 in hexadecimal is the name it has from now on."""
+        """Keep ``data``; its sha256 in hexadecimal is the name it has from now on.
+
+        What is there already becomes young again, so that no sweep takes it from under a job.
+        """
         ...
 
     def get(self, sha256: str) -> bytes:
@@ -78,4 +95,16 @@ class ArtifactStore(Protocol):
 
     def drop_record(self, stage: str, key: str) -> None:
         """Forget a record whose artifacts are gone, so that the stage runs again."""
+        ...
+
+    def blobs(self) -> Iterator[BlobInfo]:
+        """All artifacts, in no order; those that come or go meanwhile may be among them or not."""
+        ...
+
+    def records(self) -> Iterator[OutputRecord]:
+        """All records, in no order; damaged ones are dropped."""
+        ...
+
+    def delete_blob(self, sha256: str, older_than: datetime) -> bool:
+        """Delete an artifact unless it was put at ``older_than`` or since; whether it went."""
         ...

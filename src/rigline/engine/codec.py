@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,40 +32,43 @@ def array_codec(file_name: str, kind: type) -> Codec:
 
     Floats are kept as arrays of shape (). ``decode`` raises ``ContractViolation`` on foreign bytes.
     """
-    fields = {f.name: f.type for f in dataclasses.fields(kind)}
-
-    def encode(value: Any) -> bytes:
-        arrays = {name: np.ascontiguousarray(getattr(value, name)) for name in sorted(fields)}
-        # ascontiguousarray lifts scalars to one dimension; their own shape is kept here.
-        return save({n: a.reshape(np.shape(getattr(value, n))) for n, a in arrays.items()})
-
-    def decode(data: bytes) -> Any:
-        try:
-            arrays = load(data)
-            return kind(**{n: a if a.ndim else a.item() for n, a in arrays.items()})
-        except Exception as error:  # safetensors raises a type of its own for each fault
-            raise ContractViolation(
-                f"The stored {file_name} cannot be read.", cause=f"{type(error).__name__}: {error}"
-            ) from error
-
-    return Codec(file_name, encode, decode)
+    return Codec(file_name, _encoded_arrays, partial(_decoded_arrays, file_name, kind))
 
 
 def json_codec(file_name: str) -> Codec:
     """For plain JSON values."""
-
-    def decode(data: bytes) -> Any:
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            raise ContractViolation(f"The stored {file_name} is not JSON.") from error
-
-    return Codec(file_name, canonical_json, decode)
+    return Codec(file_name, canonical_json, partial(_decoded_json, file_name))
 
 
 def bytes_codec(file_name: str) -> Codec:
     """For files that are kept as they are."""
     return Codec(file_name, bytes, bytes)
+
+
+def _encoded_arrays(value: Any) -> bytes:
+    arrays = {
+        field.name: np.ascontiguousarray(getattr(value, field.name))
+        for field in sorted(dataclasses.fields(value), key=lambda field: field.name)
+    }
+    # ascontiguousarray lifts scalars to one dimension; their own shape is kept here.
+    return save({n: a.reshape(np.shape(getattr(value, n))) for n, a in arrays.items()})
+
+
+def _decoded_arrays(file_name: str, kind: type, data: bytes) -> Any:
+    try:
+        arrays = load(data)
+        return kind(**{n: a if a.ndim else a.item() for n, a in arrays.items()})
+    except Exception as error:  # safetensors raises a type of its own for each fault
+        raise ContractViolation(
+            f"The stored {file_name} cannot be read.", cause=f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _decoded_json(file_name: str, data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise ContractViolation(f"The stored {file_name} is not JSON.") from error
 
 
 def canonical_json(value: Any) -> bytes:

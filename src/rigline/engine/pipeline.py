@@ -60,7 +60,7 @@ class Pipeline:
             tuple(s.with_params(params[s.name]) if s.name in params else s for s in self.stages),
         )
 
-    def depends_on(self, name: str) -> frozenset[str]:
+    def dependents_of(self, name: str) -> frozenset[str]:
         """The stages whose output can change when that of ``name`` does; itself left out."""
         touched = {name}
         for stage in self.stages:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -87,7 +86,7 @@ class Stage:
         """The same stage with other parameters laid over its own."""
         return Stage(
             self.name, self.version, self.inputs, self.run, self.codec,
-            MappingProxyType({**self.params, **params}), self.models, self.resources,
+            {**self.params, **params}, self.models, self.resources,
         )  # fmt: skip
 
     def run_batch(

@@ -92,6 +92,7 @@ def run_stage(pipeline: Pipeline, name: str, inputs: Inputs, bench: Workbench) -
         tuple(produced.warnings),
         {model: bench.models.version(model) for model in stage.models},
         time.perf_counter() - started,
+        {name: inputs[name] for name in stage.inputs},
     )
     kept = bench.store.put_record(stage.name, key, record)
     return StageRun(stage.name, key, kept.outputs[stage.codec.file_name], kept, reused=False)
@@ -112,6 +113,7 @@ def _compute(stage: Stage, arguments: list[Any], models: Models) -> tuple[Produc
     """What the stage made, and its value as the bytes that are kept."""
     try:
         produced = stage.run(StageContext(models, stage.params), *arguments)
+        canonical_json(produced.evidence)  # what no store could keep is the stage's own fault
         return produced, stage.codec.encode(produced.value)
     except RiglineError as error:
         error.fields.setdefault("stage", stage.name)

@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 from scipy.spatial import cKDTree
 
-from rigline.avatar.body import JOINT_NAMES, MIRROR, N_PARTS, PART_NAMES, Part
-from rigline.avatar.mesh import Floats, Ints, vertex_areas
+from rigline.avatar.body import JOINT_NAMES, N_PARTS, PART_NAMES, SWAP, Part
+from rigline.avatar.mesh import Bools, Floats, Ints, vertex_areas
 from rigline.avatar.posing import evaluation_poses, pose
 from rigline.errors import InvalidInput
-from rigline.evaluation.rigs import Bools, Rig, Truth
+from rigline.evaluation.rigs import Rig, Truth
 
 METRICS: Final = (
     "joint_mean", "joint_mean_limb", "joint_median", "joint_max", "pck2.5", "pck5",
@@ -30,7 +30,6 @@ ALIGNED_WITHIN: Final = 0.01
 COINCIDENT: Final = 1e-5
 MAX_COINCIDENT: Final = 8
 LIMBS: Final = np.arange(3, N_PARTS)
-SWAP: Final = np.array(MIRROR)
 
 Scores = dict[str, Any]
 

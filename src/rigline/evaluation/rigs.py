@@ -11,12 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rigline.avatar.body import N_PARTS, PART_NAMES, Part
-from rigline.avatar.mesh import Floats, Ints
+from rigline.avatar.mesh import Bools, Floats, Ints
 from rigline.errors import InvalidInput
 from rigline.formats.limits import Limits
 from rigline.formats.rigged_glb import RiggedModel, read_rigged
-
-Bools = npt.NDArray[np.bool_]
 
 _SUFFIX: Final = re.compile(r"(_geo|_mesh|\.\d+)+$", re.IGNORECASE)
 _NOT_BODY: Final = re.compile(r"cage|_att\b|attachment|collision", re.IGNORECASE)

@@ -44,3 +44,15 @@ class Limits:
 
     max_image_pixels: int = 8192 * 8192
     """Width times height of a single image, read from its header."""
+
+
+OWN_FILES = Limits(
+    max_bytes=2**40,
+    max_triangles=2**40,
+    max_vertices=2**40,
+    max_json_bytes=2**40,
+    max_images=2**40,
+    max_image_bytes=2**40,
+    max_image_pixels=2**40,
+)
+"""For files that Rigline wrote itself, which may be larger than what it was given."""

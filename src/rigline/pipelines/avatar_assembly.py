@@ -16,10 +16,11 @@ from rigline.avatar.segmentation import Segmentation
 from rigline.avatar.skeleton import Skeleton
 from rigline.avatar.skinning import SkinWeights
 from rigline.engine.stage import Produced, StageContext
-from rigline.errors import ContractViolation
+from rigline.errors import ContractViolation, InvalidInput
 from rigline.evaluation.rigs import part_of_name, rig_of
 from rigline.formats import SourceModel
 from rigline.formats.avatar_glb import FinishedAvatar, write_avatar
+from rigline.formats.limits import OWN_FILES
 from rigline.formats.rigged_glb import RiggedMesh, RiggedModel, read_rigged
 from rigline.render.body_picture import png_bytes
 from rigline.render.preview import preview
@@ -60,7 +61,10 @@ def assemble(
 def validate(ctx: StageContext, assemble: bytes) -> Produced[dict[str, Any]]:
     """Judge the finished file by the rules of the preset, each with measure and limit."""
     preset = ctx.params["preset"]
-    subject = avatar_under_test(read_rigged(assemble))
+    try:
+        subject = avatar_under_test(read_rigged(assemble, OWN_FILES))
+    except InvalidInput as error:
+        raise ContractViolation(f"The avatar that was written cannot be read: {error}") from error
     results = check_avatar(subject, preset, CheckSettings(**ctx.params.get("settings", {})))
     rules = [vars(result) for result in results]
     counts = {

@@ -13,6 +13,7 @@ from rigline.avatar.canonical import (
     TURNS,
     CanonicalMesh,
     Orientation,
+    far_specks,
     orientation_views,
     to_canonical,
     turned_views,
@@ -69,8 +70,11 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
         _format_prior(ingest.declared_up),
         VOTE_SHARPNESS,
     )
-    upright = to_canonical(ingest.mesh, found.upright_from_asset)
-    return Produced(upright, {**_stance(found), "height_asset": upright.height_asset})
+    specks = far_specks(ingest.mesh)
+    upright = to_canonical(ingest.mesh, found.upright_from_asset, specks)
+    evidence = {**_stance(found), "height_asset": upright.height_asset, "specks": int(specks.sum())}
+    warning = f"{specks.sum()} vertices of tiny pieces far from the body were not measured."
+    return Produced(upright, evidence, [warning] if specks.any() else [])
 
 
 def _format_prior(declared_up: str) -> Floats | None:
@@ -101,15 +105,16 @@ def _axis_name(direction: Floats) -> str:
 def segment_parts(ctx: StageContext, orient: CanonicalMesh) -> Produced[Segmentation]:
     """Name the part of every vertex and face."""
     asked = face_queries(orient)
-    opinions, named = [], []
+    log_sum, named = np.zeros((len(asked.points), N_PARTS)), []
     for view in body_views(orient, BODY_SAMPLINGS, SEED):
         seen = _ask_parts(ctx, view, view.to_view(asked.points, asked.normals))
-        opinions.append(view.parts_from_view(seen))
-        named.append(opinions[-1].argmax(axis=1))
-    log_mean = np.log(np.maximum(opinions, 1e-6)).mean(axis=0)
+        opinion = view.parts_from_view(seen)
+        log_sum += np.log(np.maximum(opinion, 1e-6))
+        named.append(asked.at_corners(opinion.argmax(axis=1).astype(np.uint8)))
+    log_mean = log_sum / BODY_SAMPLINGS
     probability = np.exp(log_mean - log_mean.max(axis=1, keepdims=True))
     probability /= probability.sum(axis=1, keepdims=True)
-    found = segment(orient, probability.astype(np.float64))
+    found = segment(orient, asked.at_corners(probability))
     return Produced(found, label_evidence(orient, found, np.stack(named)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rigline.engine.stage_run import StageRun
 from rigline.triage.judgement import Judgement
@@ -15,6 +15,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+def _encodable(name: str) -> str:
+    """A file's name as text that JSON can hold, whatever bytes the file system has for it."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,7 +27,9 @@ class _Entry(BaseModel):
 class AssetEntry(_Entry):
     """The file that came in."""
 
-    name: str = Field(description="Name of the file, without its folder.")
+    name: Annotated[str, AfterValidator(_encodable)] = Field(
+        description="Name of the file, without its folder."
+    )
     sha256: Sha256 = Field(description="Identity of the asset: the hash of its bytes.")
     bytes: int = Field(ge=0)
 
@@ -96,6 +103,10 @@ class Report(_Entry):
     verdict: Literal["accept", "review", "reject"]
     reasons: list[str] = Field(description="Why a person should look, worst first.")
     warnings: list[str] = Field(description="What was left out or mended on the way.")
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        return self.model_dump_json(indent=2).encode("utf-8") + b"\n"
 
 
 def build_report(

@@ -16,14 +16,22 @@ from rigline.avatar.mesh import Floats, Ints
 
 NOTHING: Final = -1
 CANDIDATES_AT_ONCE: Final = 400_000
+CANDIDATES_IN_ALL: Final = 20_000_000
 
 
 def visible_faces(screen: Floats, faces: Ints, width: int, height: int) -> Ints:
     """``(height, width)`` index of the nearest triangle at each pixel's centre, -1 for none.
 
     ``screen (N, 3)``: x to the right and y downwards in pixels, z towards the viewer. Every pixel
-    of a triangle's box is tried (Pineda 1988), in chunks of bounded memory.
+    of a triangle's box is tried (Pineda 1988), in chunks of bounded memory. A mesh whose boxes add
+    up to more than ``CANDIDATES_IN_ALL``, such as a soup of large triangles, is drawn coarser.
     """
+    coarser = _coarsening(screen, faces, width, height)
+    if coarser > 1:
+        small = visible_faces(
+            screen / [coarser, coarser, 1], faces, -(-width // coarser), -(-height // coarser)
+        )
+        return small.repeat(coarser, axis=0).repeat(coarser, axis=1)[:height, :width]
     nearest = np.full(width * height, NOTHING, np.int64)
     depth = np.full(width * height, -np.inf)
     planes, drawn = _planes(screen, faces)
@@ -40,6 +48,14 @@ def visible_faces(screen: Floats, faces: Ints, width: int, height: int) -> Ints:
         seen = z == depth[pixel]
         nearest[pixel[seen]] = drawn[triangle[inside[seen]]]
     return nearest.reshape(height, width)
+
+
+def _coarsening(screen: Floats, faces: Ints, width: int, height: int) -> int:
+    """By how much the picture must shrink for its cost to be bounded; 1 for most."""
+    corners = np.clip(screen[faces][:, :, :2], 0, [width, height])
+    cost = float(np.ptp(corners, axis=1).prod(axis=1).sum())
+    most = max(width, height)
+    return min(most, int(np.ceil(np.sqrt(cost / CANDIDATES_IN_ALL)))) if cost > 0 else 1
 
 
 def _planes(screen: Floats, faces: Ints) -> tuple[Floats, Ints]:

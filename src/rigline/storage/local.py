@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
-from rigline.engine.artifact_store import OutputRecord
+from rigline.engine.artifact_store import BlobInfo, OutputRecord
 from rigline.engine.codec import canonical_json
 from rigline.errors import ContractViolation, ServiceUnavailable
-
-_SAFE = re.compile(r"[a-z0-9_]+")
+from rigline.storage.names import checked_name, is_name, is_sha256
 
 
 class LocalStore:
@@ -29,7 +29,9 @@ class LocalStore:
     def put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._blob(sha256)
-        if not self._is_there(path):
+        if self._is_there(path) and path.stat().st_size != len(data):
+            self._remove(path)  # what a power cut left of it
+        if not (self._is_there(path) and self._made_young(path)):
             self._write_once(path, data)
         return sha256
 
@@ -71,11 +73,42 @@ class LocalStore:
     def drop_record(self, stage: str, key: str) -> None:
         self._remove(self._record(stage, key))
 
+    def blobs(self) -> Iterator[BlobInfo]:
+        for path in self._below("blobs"):
+            if is_sha256(path.name):
+                try:
+                    found = path.stat()
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise self._unavailable(error) from error
+                yield BlobInfo(path.name, found.st_size, _utc(found.st_mtime))
+
+    def records(self) -> Iterator[OutputRecord]:
+        for path in self._below("keys"):
+            stage, key = path.parent.name, path.stem
+            if path.suffix == ".json" and is_name(stage) and is_name(key):
+                record = self.record(stage, key)
+                if record is not None:
+                    yield record
+
+    def delete_blob(self, sha256: str, older_than: datetime) -> bool:
+        path = self._blob(sha256)
+        try:
+            if _utc(path.stat().st_mtime) >= older_than:
+                return False
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self._unavailable(error) from error
+        return True
+
     def _blob(self, sha256: str) -> Path:
-        return self.root / "blobs" / _checked(sha256)[:2] / sha256
+        return self.root / "blobs" / checked_name(sha256)[:2] / sha256
 
     def _record(self, stage: str, key: str) -> Path:
-        return self.root / "keys" / _checked(stage) / f"{_checked(key)}.json"
+        return self.root / "keys" / checked_name(stage) / f"{checked_name(key)}.json"
 
     def _write_once(self, path: Path, data: bytes) -> bool:
         """Write a file unless there is one; whether it is ours that is there now."""
@@ -85,6 +118,8 @@ class LocalStore:
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
                 # A hard link is refused where the name exists, which a rename is not.
                 os.link(partial, path)
             except FileExistsError:
@@ -101,6 +136,31 @@ class LocalStore:
         except OSError as error:
             raise self._unavailable(error) from error
 
+    def _made_young(self, path: Path) -> bool:
+        """Whether the file is still there; its age begins anew."""
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return False
+        except PermissionError:  # somebody else's file in a shared folder
+            return True
+        except OSError as error:
+            raise self._unavailable(error) from error
+        return True
+
+    def _below(self, name: str) -> Iterator[Path]:
+        """The files two levels below a folder of the store, which need not be there.
+
+        Nothing unreadable is passed over, as globbing would: a sweep that misses records deletes
+        what they name.
+        """
+        try:
+            for folder in _entries(self.root / name):
+                if folder.is_dir():
+                    yield from _entries(folder)
+        except OSError as error:
+            raise self._unavailable(error) from error
+
     def _remove(self, path: Path) -> None:
         try:
             path.unlink(missing_ok=True)
@@ -114,7 +174,12 @@ class LocalStore:
         )
 
 
-def _checked(name: str) -> str:
-    if not _SAFE.fullmatch(name):
-        raise ContractViolation(f"{name!r} cannot name an artifact.")
-    return name
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _utc(timestamp_s: float) -> datetime:
+    return datetime.fromtimestamp(timestamp_s, UTC)

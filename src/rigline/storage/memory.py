@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from rigline.engine.artifact_store import OutputRecord
+from rigline.engine.artifact_store import BlobInfo, OutputRecord
+from rigline.engine.codec import canonical_json
 from rigline.errors import ContractViolation
 
 
@@ -13,10 +17,12 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
+        self._modified: dict[str, datetime] = {}
         self._records: dict[tuple[str, str], OutputRecord] = {}
 
     def put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
+        self._modified[sha256] = datetime.now(UTC)
         self._blobs.setdefault(sha256, data)
         return sha256
 
@@ -33,7 +39,21 @@ class MemoryStore:
         return self._records.get((stage, key))
 
     def put_record(self, stage: str, key: str, record: OutputRecord) -> OutputRecord:
-        return self._records.setdefault((stage, key), record)
+        # Through JSON, as in every other store, so that what one refuses this one refuses too.
+        kept = OutputRecord.from_json(json.loads(canonical_json(record.to_json())))
+        return self._records.setdefault((stage, key), kept)
 
     def drop_record(self, stage: str, key: str) -> None:
         self._records.pop((stage, key), None)
+
+    def blobs(self) -> Iterator[BlobInfo]:
+        for sha256, data in list(self._blobs.items()):
+            yield BlobInfo(sha256, len(data), self._modified[sha256])
+
+    def records(self) -> Iterator[OutputRecord]:
+        yield from list(self._records.values())
+
+    def delete_blob(self, sha256: str, older_than: datetime) -> bool:
+        if sha256 not in self._blobs or self._modified[sha256] >= older_than:
+            return False
+        return self._blobs.pop(sha256, None) is not None

@@ -8,12 +8,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from rigline.avatar.body import MIRROR, N_PARTS, PART_NAMES
-from rigline.avatar.cage_template import Bools
 from rigline.avatar.marketplace.results import Finding, at_most, not_applicable
 from rigline.avatar.marketplace.rules import CheckSettings, limit_of
 from rigline.avatar.marketplace.schema import REQUIRED_PARENT, ROOT, SCHEMA
 from rigline.avatar.marketplace.subject import AvatarUnderTest
-from rigline.avatar.mesh import Floats
+from rigline.avatar.mesh import Bools, Floats
 
 SYMMETRIC_TOLERANCE: Final = 2e-3
 SYMMETRIC_SHARE: Final = 0.95
