@@ -7,11 +7,15 @@ import robust_laplacian
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
-from rigline.avatar.mesh import Floats, Ints, vertex_areas
+from rigline.avatar.mesh import Floats, Ints, unique_edges, vertex_areas
 from rigline.errors import ContractViolation
 
 DIRECT_LIMIT = 12_000
-"""Up to so many vertices a sparse factorisation is faster than conjugate gradients."""
+"""Up to so many vertices a factorisation is cheap whatever the mesh connects."""
+
+SURFACE_EDGES = 2.0
+"""Edges a triangle below which a mesh is mostly a surface (closed ones have 1.5), so that a
+factorisation stays sparse; beyond, triangles join vertices at will and iterations are safer."""
 
 MAX_ITERATIONS = 400
 TOLERANCE = 1e-6
@@ -33,7 +37,8 @@ class SurfaceDiffusion:
             & (faces[:, 1] != faces[:, 2])
             & (faces[:, 2] != faces[:, 0])
         ]
-        self._count = len(vertices)
+        n_edges = len(unique_edges(proper))
+        self._direct = len(vertices) <= DIRECT_LIMIT or n_edges < SURFACE_EDGES * len(proper)
         self._laplacian, self._mass = _operators(vertices, proper)
 
     def smooth(self, values: Floats, radius: float) -> Floats:
@@ -44,8 +49,13 @@ class SurfaceDiffusion:
         """
         system = csr_array(diags_array(self._mass) + radius**2 * self._laplacian)
         right = self._mass[:, None] * values
-        if self._count <= DIRECT_LIMIT:
-            return np.asarray(splu(system.tocsc()).solve(right))
+        if self._direct:
+            # An ordering for symmetric matrices fills in far less than the default one.
+            factors = splu(
+                system.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )  # fmt: skip
+            return np.asarray(factors.solve(right))
         return _conjugate_gradients(system, right, values)
 
 
