@@ -16,12 +16,11 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from rigline.bootstrap import Services, open_services
+from rigline.bootstrap import in_memory, open_services
 from rigline.cli.console import results as results_console
 from rigline.cli.setup import VERDICT_STYLES, SetupResult, set_up_file
 from rigline.delivery import files_of
 from rigline.render.body_picture import grid, png_bytes, write_caption
-from rigline.storage.memory import MemoryStore
 
 SAMPLES = Path(__file__).parent / "samples"
 SHEET = "contact_sheet.png"
@@ -66,9 +65,8 @@ def main() -> None:
     args = parser.parse_args()
     files = args.files or sorted(SAMPLES.glob("*.glb"))
     console = results_console()
-    opened = open_services()
     # A store in memory: the demo shows the computation, not the reuse.
-    services = Services(MemoryStore(), opened.models, opened.policy, opened.settings)
+    services = in_memory(open_services())
     results = [
         set_up_file(services, path, files_of(path, args.out), "development")
         for path in track(files, "setting up", console=console, transient=True)

@@ -17,13 +17,12 @@ import numpy as np
 from benchmarks.demo import SAMPLES
 from rigline.avatar.mesh import Floats, Ints, unique_edges
 from rigline.avatar.posing import pose, sweep_poses
-from rigline.bootstrap import Services, open_services, set_up_avatar
+from rigline.bootstrap import in_memory, open_services, set_up_avatar
 from rigline.delivery import write_file
 from rigline.evaluation.rigs import rig_of
 from rigline.formats.rigged_glb import read_rigged
 from rigline.render.body_picture import THREE_QUARTER, Colours, Picture, body_panel, grid, png_bytes
 from rigline.render.palette import CLAY
-from rigline.storage.memory import MemoryStore
 
 FEATURED = "caped_hero"
 """Whose preview stands in the README."""
@@ -82,8 +81,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path, help="by default benchmarks/samples/*.glb")
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
     args = parser.parse_args()
-    opened = open_services()
-    services = Services(MemoryStore(), opened.models, opened.policy, opened.settings)
+    services = in_memory(open_services())
     rows = []
     for path in args.files or sorted(SAMPLES.glob("*.glb")):
         outcome = set_up_avatar(services, path.read_bytes(), path.name)

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rigline.bootstrap import Services, open_services, set_up_avatar
+from rigline.bootstrap import in_memory, open_services, set_up_avatar
 from rigline.engine.stage_run import StageRun
-from rigline.storage.memory import MemoryStore
 
 
 def measure(files: list[Path], repeat: int) -> tuple[dict[str, list[float]], list[float]]:
@@ -28,16 +27,13 @@ def measure(files: list[Path], repeat: int) -> tuple[dict[str, list[float]], lis
     def note(run: StageRun) -> None:
         stages[run.stage].append(run.record.seconds)
 
-    def services() -> Services:
-        # A store of its own for each run, so that nothing is reused; models stay loaded.
-        return Services(MemoryStore(), base.models, base.policy, base.settings)
-
-    set_up_avatar(services(), files[0].read_bytes(), files[0].name)
+    set_up_avatar(in_memory(base), files[0].read_bytes(), files[0].name)
     for _ in range(repeat):
         for path in files:
             data = path.read_bytes()
             started = time.perf_counter()
-            set_up_avatar(services(), data, path.name, on_stage=note)
+            # A store of its own for each run, so that nothing is reused; models stay loaded.
+            set_up_avatar(in_memory(base), data, path.name, on_stage=note)
             totals.append(time.perf_counter() - started)
     return stages, totals
 

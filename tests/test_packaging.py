@@ -21,6 +21,8 @@ def test_the_wheel_holds_all_that_the_command_needs(tmp_path: Path) -> None:
         assert f"rigline/_models_repo/{model}/1/model.onnx" in names
     assert "rigline/_config/policies/default.toml" in names
     assert "rigline/py.typed" in names
+    assert "rigline/db/migrations/env.py" in names
+    assert "rigline/db/migrations/versions/v0001_ledger.py" in names
     assert not [n for n in names if n.startswith(("flows/", "tasks/", "tests/", "training/"))]
 
     unpacked = tmp_path / "unpacked"
@@ -45,7 +47,7 @@ def test_the_command_needs_neither_prefect_nor_a_display(tmp_path: Path) -> None
         "import sys\n"
         "import rigline.cli\n"
         "heavy = {'prefect', 'ray', 'streamlit', 'matplotlib', 'torch', 'trimesh', 'pandas',\n"
-        "         'boto3'}\n"
+        "         'boto3', 'sqlmodel', 'sqlalchemy', 'alembic'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
@@ -22,9 +22,14 @@ from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.report import AssetEntry, PolicyEntry, Report, build_report
 from rigline.settings import Settings, load_settings
 from rigline.storage.local import LocalStore
+from rigline.storage.memory import MemoryStore
 from rigline.storage.s3_location import S3Location, bucket_and_prefix
 from rigline.triage.judgement import judge
 from rigline.triage.policy import Policy
+from rigline.triage.subject import Subject
+
+if TYPE_CHECKING:
+    from rigline.db.ledger import Ledger
 
 PRESETS: Final = ("development",)
 """Presets that are there; the rules know ``marketplace`` already, the assembly does not."""
@@ -38,6 +43,11 @@ class Services:
     models: Models
     policy: Policy
     settings: Settings
+
+
+def in_memory(services: Services) -> Services:
+    """The same services with an empty artifact store of their own, which keeps nothing on disk."""
+    return replace(services, store=MemoryStore())
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,22 @@ def open_store(settings: Settings) -> ArtifactStore:
     return S3Store(location)
 
 
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger that the settings name. Opens no connection yet.
+
+    Raises ``InvalidInput`` for a database that cannot be, or that needs a library which is not
+    there.
+    """
+    try:
+        from rigline.db.ledger import Ledger
+    except ModuleNotFoundError as error:
+        raise InvalidInput(
+            f"The ledger needs the library {error.name}.",
+            remedy="Run pip install 'rigline[db]'.",
+        ) from error
+    return Ledger(settings.database)
+
+
 def avatar_pipeline(settings: Settings, preset: str = "development") -> Pipeline:
     """The pipeline of avatar set-up as settings and preset want it."""
     if preset not in PRESETS:
@@ -130,10 +156,15 @@ def conclude(
     bench: Workbench,
     asset: AssetEntry,
     runs: Mapping[str, StageRun],
+    subject: Subject | None = None,
 ) -> Outcome:
-    """Judge a finished run and gather what it made."""
+    """Judge a finished run and gather what it made.
+
+    Without a subject the asset's hash draws the audit sample, and no override applies.
+    """
     policy = services.policy
-    judgement = judge({name: run.record.evidence for name, run in runs.items()}, policy)
+    evidence = {name: run.record.evidence for name, run in runs.items()}
+    judgement = judge(evidence, policy, subject or Subject(asset.sha256))
 
     def value(stage: str) -> Any:
         return bench.value(pipeline, stage, runs[stage].sha256)
@@ -154,7 +185,9 @@ def load_policy(path: Path | None = None) -> Policy:
     try:
         return Policy.model_validate(tomllib.loads(path.read_text("utf-8")))
     except FileNotFoundError as error:
-        raise InvalidInput(f"There is no policy {path}.", remedy="Check RIGLINE_POLICY.") from error
+        raise InvalidInput(
+            f"There is no policy {path}.", remedy="Check the path, or RIGLINE_POLICY."
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise InvalidInput(f"The policy {path} cannot be used: {error}") from error
 

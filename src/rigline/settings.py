@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_data_path
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     )
     s3_kms_key: str | None = Field(
         default=None, description="Key of the encryption aws:kms; by default the account's own."
+    )
+    database: str = Field(
+        default_factory=lambda: f"sqlite:///{user_data_path('rigline') / 'ledger.db'}",
+        description="The ledger of jobs and tickets: sqlite:////folder/ledger.db or "
+        "postgresql://user@host/name.",
     )
     models: Path | None = Field(
         default=None, description="Model repository; by default the one that came with Rigline."

@@ -40,6 +40,20 @@ def test_one_file_gives_avatar_report_and_picture(tmp_path: Path) -> None:
     assert len(report["joints"]) == 15
     assert report["verdict"] in ("accept", "review")
     assert report["verdict"] == "accept" or report["reasons"]
+    assert (report["verdict"] == "accept") == (report["flagged"] == [])
+    assert report["audit"] in (True, False)
+
+
+def test_an_accepted_file_may_be_drawn_for_the_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "lenient.toml"
+    head = 'name = "lenient"\nversion = 1\ncalibrated = false\nreview_below = 0.0\n'
+    policy.write_text(f"{head}audit_rate = 1.0\n[stages]\n")
+    monkeypatch.setenv("RIGLINE_POLICY", str(policy))
+    assert run("setup", SAMPLE, "--out", tmp_path).exit_code == 0
+    report = json.loads((tmp_path / "boxhead_kid.report.json").read_text())
+    assert (report["verdict"], report["audit"], report["flagged"]) == ("accept", True, [])
 
 
 def test_published_schema_is_the_one_of_the_code() -> None:

@@ -10,11 +10,10 @@ import pytest
 from rigline.avatar.body import N_PARTS, PART_NAMES
 from rigline.avatar.canonical import TURNS
 from rigline.avatar.mesh import Floats
-from rigline.bootstrap import Outcome, Services, open_services, set_up_avatar
+from rigline.bootstrap import Outcome, Services, in_memory, open_services, set_up_avatar
 from rigline.evaluation.rigs import Rig, rig_of
 from rigline.formats.rigged_glb import read_rigged
 from rigline.settings import Settings
-from rigline.storage.memory import MemoryStore
 from tests.support.bodies import capsule_body
 from tests.support.glb_files import gltf_problems, obj_text, plain_glb
 
@@ -23,8 +22,7 @@ SAMPLES = sorted((Path(__file__).resolve().parents[2] / "benchmarks/samples").gl
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
-    opened = open_services(Settings(store=tmp_path_factory.mktemp("store")))
-    return Services(MemoryStore(), opened.models, opened.policy, opened.settings)
+    return in_memory(open_services(Settings(store=tmp_path_factory.mktemp("store"))))
 
 
 def rig_from(outcome: Outcome) -> Rig:
@@ -75,7 +73,6 @@ def test_a_plain_body_is_rigged_where_its_joints_are(services: Services) -> None
 def test_two_runs_give_the_same_bytes(services: Services) -> None:
     data = SAMPLES[0].read_bytes()
     first = set_up_avatar(services, data, "a.glb")
-    fresh = Services(MemoryStore(), services.models, services.policy, services.settings)
-    second = set_up_avatar(fresh, data, "b.glb")
+    second = set_up_avatar(in_memory(services), data, "b.glb")
     assert first.avatar_glb == second.avatar_glb
     assert first.preview_png == second.preview_png

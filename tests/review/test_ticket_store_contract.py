@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -17,15 +16,19 @@ from rigline.review.memory import MemoryTicketStore
 from rigline.review.ticket import UNDO_WINDOW, Role, Ticket, TicketState
 from rigline.review.ticket_store import TicketStore
 from rigline.review.transitions import apply
+from tests.support.ledgers import LedgerTickets
 from tests.support.tickets import ANN, LEASE, NOW, SECOND, action, open_ticket, ticket_in
 
-STORES: dict[str, Callable[[], TicketStore]] = {"memory": MemoryTicketStore}
 THREADS = 8
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(
+    params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
+)  # fmt: skip
 def store(request: pytest.FixtureRequest) -> TicketStore:
-    return STORES[request.param]()
+    if request.param == "memory":
+        return MemoryTicketStore()
+    return LedgerTickets(request.getfixturevalue(f"{request.param}_ledger"))
 
 
 def numbered(ticket: Ticket, number: int) -> Ticket:

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from rigline.avatar.body import PART_NAMES
 from rigline.bootstrap import load_policy, open_services, set_up_avatar
 from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.settings import Settings
 from rigline.triage.judgement import judge
-from rigline.triage.policy import Policy, Term
+from rigline.triage.policy import EVERY_JOINT, Limits, Override, Policy, Priority, Term
+from rigline.triage.subject import Subject
 from tests.support.bodies import SyntheticBody, box_body
 
 POLICY = """
@@ -114,6 +116,102 @@ def test_a_wrong_policy_is_refused_by_file_and_field(
     assert str(path) in caught.value.message
 
 
+ENTRIES = (
+    POLICY
+    + """
+[[joints.all]]
+evidence = "expected_error"
+good = 0.01
+bad = 0.1
+reason = "off"
+[[rules]]
+stage = "validate"
+evidence = "errors"
+above = 0
+verdict = "reject"
+reason = "{value} over {limit}"
+[[overrides]]
+batch = "trial-*"
+audit_rate = 0.5
+[[priorities]]
+creator = "studio-*"
+priority = 10
+"""
+)
+
+
+def test_every_kind_of_entry_is_read(tmp_path: Path) -> None:
+    policy = load_policy(policy_file(tmp_path, ENTRIES))
+    assert policy.joints["all"][0].evidence == "expected_error"
+    assert (policy.rules[0].limit, policy.rules[0].verdict) == (0, "reject")
+    assert policy.limits_for(Subject("job", batch="trial-7")) == Limits(0.6, 0.5)
+    assert policy.priority_for(Subject("job", creator="studio-a"), 1.0) == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("above = 0", ""), "either above or below"),
+        (("above = 0", "above = 0\nbelow = 0"), "either above or below"),
+        (('verdict = "reject"', 'verdict = "accept"'), "verdict"),
+        (("{limit}", "{good}"), "good"),
+        (('batch = "trial-*"', ""), "creator or a batch"),
+        (("audit_rate = 0.5", ""), "review_below or audit_rate"),
+        (("audit_rate = 0.5", "audit_rate = 1.5"), "audit_rate"),
+        (('creator = "studio-*"', ""), "confidence_below"),
+        (("priority = 10", "priority = 1001"), "priority"),
+    ],
+)
+def test_an_entry_that_cannot_be_meant_is_refused(
+    tmp_path: Path, change: tuple[str, str], told: str
+) -> None:
+    assert change[0] in ENTRIES
+    with pytest.raises(InvalidInput, match=told):
+        load_policy(policy_file(tmp_path, ENTRIES.replace(*change)))
+
+
+@pytest.mark.parametrize(
+    ("override", "subject", "fits"),
+    [
+        ({"creator": "a*"}, Subject("j", "anna"), True),
+        ({"creator": "a*"}, Subject("j", "Anna"), False),
+        ({"creator": "*"}, Subject("j"), False),
+        ({"creator": "anna", "batch": "b?"}, Subject("j", "anna", "b1"), True),
+        ({"creator": "anna", "batch": "b?"}, Subject("j", "anna", "b12"), False),
+        ({"batch": "b[12]"}, Subject("j", None, "b2"), True),
+    ],
+)
+def test_patterns_fit_whole_names(override: dict[str, str], subject: Subject, fits: bool) -> None:
+    assert Override(review_below=0.9, **override).fits(subject) == fits  # type: ignore[arg-type]
+
+
+def test_of_several_overrides_the_later_wins_for_each_limit_that_it_sets() -> None:
+    policy = Policy(
+        name="p", version=1, calibrated=False, review_below=0.5, stages={},
+        overrides=(
+            Override(creator="*", review_below=0.7, audit_rate=0.1),
+            Override(creator="anna", review_below=0.2),
+        ),
+    )  # fmt: skip
+    assert policy.limits_for(Subject("j", "anna")) == Limits(0.2, 0.1)
+    assert policy.limits_for(Subject("j", "bert")) == Limits(0.7, 0.1)
+    assert policy.limits_for(Subject("j")) == Limits(0.5, 0.0)
+
+
+def test_the_largest_priority_wins_and_conditions_must_all_hold() -> None:
+    policy = Policy(
+        name="p", version=1, calibrated=False, review_below=0.5, stages={},
+        priorities=(
+            Priority(priority=-5, batch="backfill"),
+            Priority(priority=3, batch="backfill", confidence_below=0.2),
+        ),
+    )  # fmt: skip
+    backfill = Subject("j", batch="backfill")
+    assert policy.priority_for(backfill, 0.5) == -5
+    assert policy.priority_for(backfill, 0.1) == 3
+    assert policy.priority_for(Subject("j"), 0.1) == 0
+
+
 def test_a_policy_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="There is no policy"):
         load_policy(tmp_path / "none.toml")
@@ -129,7 +227,9 @@ def test_the_shipped_policy_names_stages_of_avatar_set_up() -> None:
     policy = load_policy()
     assert policy.name == "default"
     assert not policy.calibrated
-    assert set(policy.stages) <= {stage.name for stage in AVATAR_AUTO_SETUP}
+    stages = {stage.name for stage in AVATAR_AUTO_SETUP}
+    assert {*policy.stages, *(rule.stage for rule in policy.rules)} <= stages
+    assert set(policy.joints) <= {EVERY_JOINT, *PART_NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -160,4 +260,19 @@ def test_the_stages_give_every_evidence_that_the_shipped_policy_asks_for(
             value = evidence[stage][asked.evidence]
             assert isinstance(value, int | float), (stage, asked.evidence)
             assert math.isfinite(value), (stage, asked.evidence)
-    assert set(judge(evidence, policy).stage_confidence) == set(policy.stages)
+    found = judge(evidence, policy)
+    assert set(found.stage_confidence) == set(policy.stages)
+    assert set(found.joint_confidence) == set(PART_NAMES)
+
+
+def test_the_example_of_the_documentation_judges_as_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/policy.md").read_text("utf-8")
+    policy = load_policy(policy_file(tmp_path, page.split("```toml")[1].split("```")[0]))
+    joints = {name: {"expected_error": 0.016} for name in PART_NAMES}
+    joints["LeftHand"] = {"expected_error": 0.022}
+    evidence = {"rig": {"expected_error": 0.024, "joints": joints}, "validate": {"errors": 0}}
+    found = judge(evidence, policy, Subject("job", batch="newcomer-07"))
+    assert (found.verdict, found.confidence) == ("review", pytest.approx(0.7))
+    assert (found.flagged, found.flagged_joints) == (("rig",), ("LeftHand",))
+    assert (len(found.reasons), found.priority) == (2, 0)
+    assert judge(evidence, policy, Subject("job", batch="other")).verdict == "accept"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import typer
 
 from rigline.cli.cache import cache
+from rigline.cli.database import database
 from rigline.cli.evaluate import evaluate_command
+from rigline.cli.policy import policy
 from rigline.cli.schema import schema
 from rigline.cli.setup import setup
 
@@ -19,6 +21,8 @@ app.command("setup")(setup)
 app.command("eval")(evaluate_command)
 app.command("schema")(schema)
 app.command("cache")(cache)
+app.add_typer(database, name="db")
+app.add_typer(policy)
 
 
 def _show_version(wanted: bool) -> None:

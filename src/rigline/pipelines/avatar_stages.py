@@ -36,11 +36,16 @@ SEED = 0
 UPRIGHT_PRIOR = 0.7
 """Log-odds that a glTF file keeps the format's promise of +Y up, against each other up axis."""
 
-FRONT_PRIOR = 0.4
-"""Log-odds that a glTF file keeps the format's promise of facing +Z, against each other front."""
+FRONT_PRIOR = 1.6
+"""Log-odds that a glTF file keeps the format's promise of facing +Z, against each other front.
+
+Decides where a character looks alike from both sides. On held-out synthetic characters, wrong votes
+lead by less than 1.2 and right ones mostly by far more."""
 
 VOTE_SHARPNESS = 2.0
-"""The views of one asset are not independent, so their mean is sharpened less than their number."""
+"""The views of one asset are not independent, so their mean counts for two, not for their number.
+
+Between 2 and 3 gives held-out synthetic characters the best log likelihood; real ones are harder."""
 
 
 def ingest(ctx: StageContext, asset: AssetFile) -> Produced[SourceModel]:

@@ -102,6 +102,13 @@ class Report(_Entry):
     )
     verdict: Literal["accept", "review", "reject"]
     reasons: list[str] = Field(description="Why a person should look, worst first.")
+    flagged: list[str] = Field(
+        default=[], description="The stages in doubt or against a rule, in running order."
+    )
+    audit: bool = Field(
+        default=False,
+        description="Whether this accepted job was drawn for a person to look at all the same.",
+    )
     warnings: list[str] = Field(description="What was left out or mended on the way.")
 
     def to_bytes(self) -> bytes:
@@ -139,6 +146,8 @@ def build_report(
         calibrated=judgement.calibrated,
         verdict=judgement.verdict,
         reasons=list(judgement.reasons),
+        flagged=list(judgement.flagged),
+        audit=judgement.audit,
         warnings=[w for run in runs.values() for w in run.record.warnings],
     )
 

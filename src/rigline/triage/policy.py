@@ -4,17 +4,27 @@ A first policy is a table of plain thresholds. Each term turns one measure into 
 straight line between a value that is fine and one that is hopeless; a stage is as sure as its most
 doubtful term, and a job as its most doubtful stage. Such numbers rank jobs but are no
 probabilities: ``calibrated`` says so until they have been fitted to what reviewers accepted.
+
+Beside the terms stand rules that no confidence outweighs, overrides for some creators and batches,
+priorities of tickets, and the share of accepted jobs that is audited.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rigline.triage.subject import Subject
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Verdict = Literal["accept", "review", "reject"]
+
+EVERY_JOINT: Final = "all"
+"""The key of ``Policy.joints`` whose terms hold for joints without terms of their own."""
 
 
 class _Frozen(BaseModel):
@@ -34,10 +44,7 @@ class Term(_Frozen):
     def _distinct(self) -> Term:
         if self.good == self.bad:
             raise ValueError(f"good and bad of {self.evidence!r} must differ")
-        try:
-            self.reason.format(value=1.0, good=1.0, bad=1.0)
-        except (LookupError, AttributeError) as error:
-            raise ValueError(f"the reason {self.reason!r} names an unknown {error}") from error
+        _check_reason(self.reason, value=1.0, good=1.0, bad=1.0)
         return self
 
     def confidence(self, value: float) -> float:
@@ -45,9 +52,99 @@ class Term(_Frozen):
         share = (value - self.bad) / (self.good - self.bad)
         return min(1.0, max(0.0, share))
 
+    def reason_for(self, value: float) -> str:
+        """The sentence about this value."""
+        return self.reason.format(value=value, good=self.good, bad=self.bad)
+
+
+class Rule(_Frozen):
+    """A hard rule: a measure ``above`` or ``below`` its limit makes the verdict at least this.
+
+    Exactly one limit is given. ``{value}`` and ``{limit}`` in ``reason`` stand for numbers.
+    """
+
+    stage: str
+    evidence: str
+    above: float | None = None
+    below: float | None = None
+    verdict: Literal["review", "reject"]
+    reason: str
+
+    @model_validator(mode="after")
+    def _meant(self) -> Rule:
+        if (self.above is None) == (self.below is None):
+            raise ValueError(f"the rule on {self.evidence!r} needs either above or below")
+        _check_reason(self.reason, value=1.0, limit=1.0)
+        return self
+
+    @property
+    def limit(self) -> float:
+        """The number that must not be passed."""
+        return self.above if self.above is not None else self.below or 0.0
+
+    def is_broken_by(self, value: float) -> bool:
+        """Whether the value lies beyond the limit; NaN does."""
+        return not (value <= self.limit if self.above is not None else value >= self.limit)
+
+    def reason_for(self, value: float) -> str:
+        """The sentence about this value."""
+        return self.reason.format(value=value, limit=self.limit)
+
+
+class _ForSome(_Frozen):
+    """For jobs whose creator and batch fit the patterns (``*``, ``?``, ``[abc]``; case counts)."""
+
+    creator: str | None = None
+    batch: str | None = None
+
+    def fits(self, subject: Subject) -> bool:
+        """Whether all patterns that are given fit; an unknown creator or batch fits none."""
+        pairs = ((self.creator, subject.creator), (self.batch, subject.batch))
+        return all(
+            pattern is None or (name is not None and fnmatchcase(name, pattern))
+            for pattern, name in pairs
+        )
+
+
+class Override(_ForSome):
+    """Other limits, stricter or looser, for some creators or batches."""
+
+    review_below: Share | None = None
+    audit_rate: Share | None = None
+
+    @model_validator(mode="after")
+    def _meant(self) -> Override:
+        if self.creator is None and self.batch is None:
+            raise ValueError("an override needs a creator or a batch")
+        if self.review_below is None and self.audit_rate is None:
+            raise ValueError("an override needs review_below or audit_rate")
+        return self
+
+
+class Priority(_ForSome):
+    """The priority of tickets that fulfil every condition given; larger numbers go first."""
+
+    priority: int = Field(ge=-1000, le=1000)
+    confidence_below: Share | None = None
+
+    @model_validator(mode="after")
+    def _meant(self) -> Priority:
+        if self.creator is None and self.batch is None and self.confidence_below is None:
+            raise ValueError("a priority needs a creator, a batch or confidence_below")
+        return self
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What holds for one job once the overrides have been applied."""
+
+    review_below: float
+    audit_rate: float
+
 
 class Policy(_Frozen):
-    """Terms by stage, and the confidences below which a job is reviewed or rejected."""
+    """Terms by stage and by joint, rules, and the confidences below which a job is reviewed or
+    rejected. Whoever changes a policy raises its ``version``: verdicts are recorded with it."""
 
     name: str
     version: int
@@ -56,3 +153,44 @@ class Policy(_Frozen):
     reject_below: Share = 0.0
     audit_rate: Share = 0.0
     stages: Mapping[str, tuple[Term, ...]]
+    joints: Mapping[str, tuple[Term, ...]] = {}
+    rules: tuple[Rule, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    priorities: tuple[Priority, ...] = ()
+
+    def joint_terms(self, joint: str) -> tuple[Term, ...]:
+        """The terms for a joint: its own, and those for every joint on its other measures."""
+        own = self.joints.get(joint, ()) if joint != EVERY_JOINT else ()
+        named = {term.evidence for term in own}
+        general = self.joints.get(EVERY_JOINT, ())
+        return (*own, *(term for term in general if term.evidence not in named))
+
+    def limits_for(self, subject: Subject) -> Limits:
+        """The limits for a job. Of several overrides that fit, the later one wins, per limit."""
+        review_below, audit_rate = self.review_below, self.audit_rate
+        for override in self.overrides:
+            if override.fits(subject):
+                if override.review_below is not None:
+                    review_below = override.review_below
+                if override.audit_rate is not None:
+                    audit_rate = override.audit_rate
+        return Limits(review_below, audit_rate)
+
+    def priority_for(self, subject: Subject, confidence: float) -> int:
+        """The largest priority among those whose conditions hold; 0 when none does."""
+        return max(
+            (
+                entry.priority
+                for entry in self.priorities
+                if entry.fits(subject)
+                and (entry.confidence_below is None or confidence < entry.confidence_below)
+            ),
+            default=0,
+        )
+
+
+def _check_reason(reason: str, **numbers: float) -> None:
+    try:
+        reason.format(**numbers)
+    except (LookupError, AttributeError) as error:
+        raise ValueError(f"the reason {reason!r} names an unknown {error}") from error
