@@ -45,7 +45,7 @@ lead by less than 1.2 and right ones mostly by far more."""
 VOTE_SHARPNESS = 2.0
 """The views of one asset are not independent, so their mean counts for two, not for their number.
 
-Between 2 and 3 gives held-out synthetic characters the best log likelihood; real ones are harder."""
+Held-out synthetic characters are likeliest between 2 and 3; real ones are harder."""
 
 
 def ingest(ctx: StageContext, asset: AssetFile) -> Produced[SourceModel]:
