@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 from prefect.settings import (
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
@@ -28,7 +29,11 @@ from tasks.services import services
 from tasks.stage_tasks import submit_pipeline
 
 
-@flow(name="avatar_auto_setup", flow_run_name="avatar_auto_setup {file}", persist_result=False)
+def _run_name() -> str:
+    return f"avatar_auto_setup {Path(flow_run.parameters['file']).name}"
+
+
+@flow(name="avatar_auto_setup", flow_run_name=_run_name, persist_result=False)
 def avatar_auto_setup(
     file: str, preset: str = "development", out: str | None = None
 ) -> dict[str, Any]:
