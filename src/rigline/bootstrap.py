@@ -170,7 +170,8 @@ def conclude(
         return bench.value(pipeline, stage, runs[stage].sha256)
 
     report = build_report(
-        (pipeline.name, pipeline.version), asset, runs, value("validate"), judgement,
+        (pipeline.name, pipeline.version), asset, runs,
+        {name: value(name) for name in ("orient", "rig", "validate")}, judgement,
         PolicyEntry(name=policy.name, version=policy.version),
     )  # fmt: skip
     return Outcome(report, value("assemble"), value("picture"))

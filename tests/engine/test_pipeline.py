@@ -106,7 +106,7 @@ def test_what_depends_on_a_stage_is_all_that_follows_from_it(
 
 def test_a_moved_joint_touches_skin_cage_and_what_shows_them() -> None:
     touched = AVATAR_AUTO_SETUP.dependents_of("rig")
-    assert touched == {"skin", "cage", "assemble", "validate", "picture"}
+    assert touched == {"skin", "cage", "attach", "assemble", "validate", "picture"}
 
 
 def test_no_two_stages_of_avatar_set_up_share_a_file_name() -> None:

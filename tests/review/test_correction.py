@@ -37,7 +37,7 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         {"op": "move_cage_vertices", "vertices": [0, template().n_vertices - 1],
          "positions": [[0, 0, 0], [0.5, 1.5, -0.5]]},
     ],
-    "assemble": [
+    "attach": [
         {"op": "move_attachment", "attachment": "Hat_Att", "position": [0, 1, 0]},
         {"op": "move_attachment", "attachment": "LeftGrip_Att", "position": [0.5, 0.5, 0],
          "rotation": [0, HALF, 0, HALF]},
@@ -130,9 +130,9 @@ BAD_OPS: list[tuple[str, Any, str, str]] = [
     ("cage", cage_op([-1], [[0, 0, 0]]), "vertices.0", "-1"),
     ("cage", cage_op([template().n_vertices], [[0, 0, 0]]), "vertices.0", "1469"),
     ("cage", cage_op([1], [[0, 3, 0]]), "positions.0.1", "3"),
-    ("assemble", {"op": "move_attachment", "attachment": "Tail_Att", "position": [0, 0, 0]},
+    ("attach", {"op": "move_attachment", "attachment": "Tail_Att", "position": [0, 0, 0]},
      "attachment", "Tail_Att"),
-    ("assemble", {"op": "move_attachment", "attachment": ATTACHMENT_NAMES[0],
+    ("attach", {"op": "move_attachment", "attachment": ATTACHMENT_NAMES[0],
                   "position": [0, 0, 0], "rotation": [0, 0, 0, 0.5]}, "rotation", "length"),
 ]  # fmt: skip
 

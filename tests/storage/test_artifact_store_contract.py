@@ -13,6 +13,7 @@ from rigline.engine.artifact_store import ArtifactStore, OutputRecord
 from rigline.errors import ContractViolation
 from rigline.storage.local import LocalStore
 from rigline.storage.memory import MemoryStore
+from rigline.storage.overlay import OverlayStore
 from rigline.storage.s3 import S3Store
 
 RECORD = OutputRecord(
@@ -28,12 +29,14 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
-@pytest.fixture(params=["local", "memory", pytest.param("s3", marks=pytest.mark.server)])
+@pytest.fixture(params=["local", "memory", "overlay", pytest.param("s3", marks=pytest.mark.server)])
 def store(request: pytest.FixtureRequest) -> ArtifactStore:
     if request.param == "local":
         return LocalStore(request.getfixturevalue("tmp_path") / "store")
     if request.param == "memory":
         return MemoryStore()
+    if request.param == "overlay":
+        return OverlayStore(MemoryStore())
     return S3Store(request.getfixturevalue("s3_location"))
 
 

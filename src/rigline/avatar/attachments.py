@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,6 +85,37 @@ SITES: Final = (
     AttachmentSite("RightFoot_Att", Part.RIGHT_FOOT, start=(0.5, 0.5, 0.5), ray=(0.0, -1.0, 0.0)),
 )  # fmt: skip
 """The nineteen, in the order of the published list: head, torso, arms, hands, feet."""
+
+
+@dataclass(frozen=True, eq=False)
+class Attachments:
+    """All nineteen, in the order of ``SITES``: ``positions (19, 3)`` and ``rotations (19, 4)``.
+
+    Frame and rotations as in ``AttachmentPoint``.
+    """
+
+    positions: Floats
+    rotations: Floats
+
+    @classmethod
+    def of(cls, points: Sequence[AttachmentPoint]) -> Attachments:
+        """The points that ``place_attachments`` gave."""
+        return cls(np.stack([p.position for p in points]), np.stack([p.rotation for p in points]))
+
+    def points(self, scale: float = 1.0) -> tuple[AttachmentPoint, ...]:
+        """One value each, with positions multiplied by ``scale``."""
+        rows = zip(SITES, self.positions, self.rotations, strict=True)
+        return tuple(AttachmentPoint(s.name, int(s.part), p * scale, r) for s, p, r in rows)
+
+    def with_point(self, name: str, position: Floats, rotation: Floats | None) -> Attachments:
+        """The attachments with one at ``position (3,)``, turned to the quaternion ``rotation (4,)``
+        unless that is None. ``ValueError`` for an unknown name."""
+        row = [site.name for site in SITES].index(name)
+        positions, rotations = self.positions.copy(), self.rotations.copy()
+        positions[row] = position
+        if rotation is not None:
+            rotations[row] = rotation / np.linalg.norm(rotation)
+        return Attachments(positions, rotations)
 
 
 def place_attachments(

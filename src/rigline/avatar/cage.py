@@ -46,6 +46,19 @@ class OuterCage:
 
     vertices: Floats
 
+    def with_vertices(self, ids: Ints, positions: Floats) -> OuterCage:
+        """The cage with vertices ``ids (k,)`` at ``positions (k, 3)``, the last of two on one.
+
+        Vertices that are at the same place go together, as both copies of a seam do and the rings
+        in which two parts meet; so no crack opens.
+        """
+        _, place = np.unique(self.vertices, axis=0, return_inverse=True)
+        place = place.reshape(-1)
+        last = np.full(int(place.max()) + 1, -1)
+        np.maximum.at(last, place[ids], np.arange(len(ids)))
+        chosen = last[place]  # (C,) which of the positions each vertex takes, or -1
+        return OuterCage(np.where(chosen[:, None] >= 0, positions[chosen], self.vertices))
+
 
 @dataclass(frozen=True, eq=False)
 class _Surface:

@@ -111,6 +111,23 @@ def to_canonical(
     return CanonicalMesh((turned - origin) / height, mesh.faces, matrix, height)
 
 
+def with_front(
+    base: CanonicalMesh, source: TriangleMesh, front: Floats, up: Floats
+) -> CanonicalMesh:
+    """The mesh turned so that ``front (3,)`` and ``up (3,)``, seen in ``base``, are +Z and +Y.
+
+    ``source`` is the asset's own mesh that ``base`` was made from; floor, middle and height are
+    measured on it anew. The directions must be at right angles, but for rounding. Raises
+    ``InvalidInput`` for a mesh without height along ``up``.
+    """
+    forwards = front / np.linalg.norm(front)
+    upwards = up - (up @ forwards) * forwards
+    upwards = upwards / np.linalg.norm(upwards)
+    turn = np.stack([np.cross(upwards, forwards), upwards, forwards])
+    base_from_asset = base.canonical_from_asset[:3, :3] * base.height_asset
+    return to_canonical(source, turn @ base_from_asset, far_specks(source))
+
+
 def far_specks(mesh: TriangleMesh) -> Bools:
     """``(N,)`` vertices of pieces that hold next to no surface and lie far away from the rest.
 

@@ -56,6 +56,28 @@ class Segmentation:
     probability: npt.NDArray[np.float32]
 
 
+def with_part(
+    base: Segmentation, mesh: CanonicalMesh, part: int, vertices: Ints, faces: Ints
+) -> Segmentation:
+    """The labels with ``vertices (k,)`` and the corners of ``faces (l,)`` given to ``part``.
+
+    What coincides with them goes along, as duplicates along a seam do. Faces that touch any of it
+    are named anew by their corners; the models' opinion stays as it was.
+    """
+    _, inverse = weld(mesh.vertices)
+    named = np.zeros(int(inverse.max()) + 1, bool)
+    named[inverse[vertices]] = True
+    named[inverse[mesh.faces[faces]]] = True
+    moved = named[inverse]
+    parts = np.where(moved, np.uint8(part), base.part)
+    touched = mesh.faces[moved[mesh.faces].any(axis=1)]
+    face_part = base.face_part.copy()
+    face_part[moved[mesh.faces].any(axis=1)] = _majority(
+        parts[touched].astype(np.int64), base.probability[touched].astype(np.float64)
+    )
+    return Segmentation(parts, face_part, base.probability)
+
+
 @dataclass(frozen=True, eq=False)
 class Queries:
     """Where the models are asked: three points a face, each near one corner, or only its middle.

@@ -25,6 +25,12 @@ class Skeleton:
     joints: Floats
     found_joints: Floats
 
+    def with_joint(self, part: int, position: Floats) -> Skeleton:
+        """The skeleton with the joint of ``part`` at ``position (3,)``; the found ones stay."""
+        joints = self.joints.copy()
+        joints[part] = position
+        return Skeleton(joints, self.found_joints)
+
 
 @dataclass(frozen=True, eq=False)
 class JointOpinions:

@@ -7,7 +7,9 @@ import typer
 from rigline.cli.cache import cache
 from rigline.cli.database import database
 from rigline.cli.evaluate import evaluate_command
+from rigline.cli.jobs import jobs
 from rigline.cli.policy import policy
+from rigline.cli.review import review
 from rigline.cli.schema import schema
 from rigline.cli.setup import setup
 
@@ -23,6 +25,8 @@ app.command("schema")(schema)
 app.command("cache")(cache)
 app.add_typer(database, name="db")
 app.add_typer(policy)
+app.add_typer(jobs, name="jobs")
+app.add_typer(review, name="review")
 
 
 def _show_version(wanted: bool) -> None:

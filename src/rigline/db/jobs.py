@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -75,7 +75,7 @@ class Jobs:
         if row is None:
             raise InvalidInput(
                 f"There is no job {job_id!r}.",
-                remedy="rigline jobs lists them.",
+                remedy="rigline jobs list shows them.",
                 job=job_id,
             )
         return _job_of(dict(row))
@@ -90,17 +90,16 @@ class Jobs:
         since it was read: of all who try from one version exactly one succeeds.
         """
         after = advance(job, action, now, judged=judged, error=error)
-        changed = self._connection.execute(
-            update(JOBS).where(J.id == job.id, J.version == job.version).values(**_job_row(after))
-        )
-        if changed.rowcount != 1:
-            raise ReviewConflict(
-                f"The job {job.id} has moved on since it was read.",
-                remedy="Load it again.",
-                conflict="stale_version",
-                job=job.id,
-                action=str(action),
-            )
+        self._put(job, after, str(action))
+        return after
+
+    def progress(self, job: Job, now: datetime) -> Job:
+        """Note that a worker is at the job still; the job afterwards, one version on.
+
+        Raises ``ReviewConflict`` when the job has moved on since it was read.
+        """
+        after = replace(job, updated_at=now, version=job.version + 1)
+        self._put(job, after, "progress")
         return after
 
     def list(
@@ -123,6 +122,21 @@ class Jobs:
             select(JOBS).where(*conditions).order_by(J.created_at.desc(), J.id.desc()).limit(limit)
         )
         return [_job_of(dict(row)) for row in self._connection.execute(query).mappings()]
+
+    def _put(self, before: Job, after: Job, action: str) -> None:
+        changed = self._connection.execute(
+            update(JOBS)
+            .where(J.id == before.id, J.version == before.version)
+            .values(**_job_row(after))
+        )
+        if changed.rowcount != 1:
+            raise ReviewConflict(
+                f"The job {before.id} has moved on since it was read.",
+                remedy="Load it again.",
+                conflict="stale_version",
+                job=before.id,
+                action=action,
+            )
 
     def record_runs(self, job_id: str, runs: Iterable[StageRun], now: datetime) -> None:
         """Note what stages did for a job, in the order given."""

@@ -96,6 +96,17 @@ class SqlTicketStore:
             select(TICKETS).where(T.due_at <= now).order_by(T.due_at, T.id).limit(limit)
         )
 
+    def find(
+        self, states: Sequence[TicketState] = (), *, job_id: str | None = None, limit: int = 100
+    ) -> Sequence[Ticket]:
+        """At most ``limit`` tickets, in the order of the queue; no states means all."""
+        query = select(TICKETS).order_by(T.priority.desc(), T.created_at, T.id).limit(limit)
+        if states:
+            query = query.where(T.state.in_([str(state) for state in states]))
+        if job_id is not None:
+            query = query.where(T.job_id == job_id)
+        return self._tickets(query)
+
     def append_audit(self, entry: AuditEntry) -> None:
         self._connection.execute(insert(AUDIT_ENTRIES).values(**audit_row(entry)))
 

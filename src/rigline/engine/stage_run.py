@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rigline.engine.artifact_store import ArtifactStore, OutputRecord
 from rigline.engine.codec import canonical_json
+from rigline.engine.override import Amendment, Override
 from rigline.engine.pipeline import ASSET, Pipeline
 from rigline.engine.stage import AssetFile, Models, Produced, Stage, StageContext
 from rigline.errors import ContractViolation, RiglineError
@@ -20,13 +22,21 @@ Inputs = Mapping[str, str]
 
 @dataclass(frozen=True)
 class StageRun:
-    """One stage's output in the store. ``reused`` says that nothing was computed."""
+    """One stage's output in the store. ``reused`` says that nothing was computed.
+
+    Where an ``override`` is in force, ``sha256`` is its corrected artifact, while key, record and
+    ``reused`` are those of the stage's own output. ``dropped`` are the artifacts that corrections
+    of this stage were made for, where those corrections were left out because its output is now
+    another.
+    """
 
     stage: str
     key: str
     sha256: str
     record: OutputRecord
     reused: bool
+    override: Override | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass
@@ -111,19 +121,64 @@ def _find(stage: Stage, key: str, store: ArtifactStore) -> StageRun | None:
 
 def _compute(stage: Stage, arguments: list[Any], models: Models) -> tuple[Produced[Any], bytes]:
     """What the stage made, and its value as the bytes that are kept."""
-    try:
+    with _faults_of(stage, "failed"):
         produced = stage.run(StageContext(models, stage.params), *arguments)
         canonical_json(produced.evidence)  # what no store could keep is the stage's own fault
         return produced, stage.codec.encode(produced.value)
+
+
+@contextmanager
+def _faults_of(stage: Stage, did: str) -> Iterator[None]:
+    """Errors name the stage, and foreign ones become Rigline's own."""
+    try:
+        yield
     except RiglineError as error:
         error.fields.setdefault("stage", stage.name)
         raise
     except Exception as error:
         raise ContractViolation(
-            f"The stage {stage.name} failed: {type(error).__name__}: {error}.",
+            f"The stage {stage.name} {did}: {type(error).__name__}: {error}.",
             remedy="This is a fault of Rigline; please report it with the file.",
             stage=stage.name,
         ) from error
+
+
+def run_corrected(
+    pipeline: Pipeline,
+    name: str,
+    inputs: Inputs,
+    bench: Workbench,
+    override: Override | None = None,
+    amendments: Sequence[Amendment] = (),
+) -> StageRun:
+    """The output of a stage as later stages are to see it: its own, or what was made of that.
+
+    The stage's own output is found or computed first. The override takes its place if it was made
+    for that very output; then each amendment in turn, if it was made for what stands there by then.
+    What does not fit is ``dropped``. The corrected value is an artifact like any other.
+    """
+    stage = pipeline.stage(name)
+    own = run_stage(pipeline, name, inputs, bench)
+    sha256, dropped = own.sha256, []
+    if override is not None and override.base_sha256 == sha256:
+        sha256 = override.sha256
+    elif override is not None:
+        dropped.append(override.base_sha256)
+    in_force = override is not None and not dropped
+    for amendment in amendments:
+        if amendment.base_sha256 != sha256:
+            dropped.append(amendment.base_sha256)
+            continue
+        value = bench.value(pipeline, name, sha256)
+        values = {n: bench.value(pipeline, n, inputs[n]) for n in stage.inputs}
+        with _faults_of(stage, "could not be corrected"):
+            value = amendment.apply(value, values)
+            data = stage.codec.encode(value)
+        sha256 = bench.store.put(data)
+        bench.values[sha256] = value
+        in_force = True
+    made = Override(name, own.sha256, sha256) if in_force else None
+    return replace(own, sha256=sha256, override=made, dropped=tuple(dropped))
 
 
 def run_pipeline(
@@ -131,16 +186,39 @@ def run_pipeline(
     asset_sha256: str,
     bench: Workbench,
     on_stage: Callable[[StageRun], None] = lambda run: None,
+    overrides: Sequence[Override] = (),
+    amendments: Sequence[Amendment] = (),
 ) -> dict[str, StageRun]:
     """All stages of a pipeline over one asset of the store, in order, by name.
 
     ``on_stage`` hears of each as it ends. What a stage raises ends the run there; the outputs of
     the stages before it stay in the store, so that another run begins where this one broke off.
+
+    ``overrides``, at most one a stage, are the corrections of earlier runs, ``amendments`` new
+    ones; stages that depend on what they correct run again, as their inputs are others, and no
+    other stage does. The overrides to keep for the next run are those of the ``StageRun`` values.
+    Raises ``InvalidInput`` for one that names no stage, ``ContractViolation`` for two overrides of
+    one stage.
     """
+    kept = _by_stage(pipeline, overrides)
+    for amendment in amendments:
+        pipeline.stage(amendment.stage)
     shas = {ASSET: asset_sha256}
     runs: dict[str, StageRun] = {}
     for stage in pipeline:
-        runs[stage.name] = run_stage(pipeline, stage.name, shas, bench)
-        shas[stage.name] = runs[stage.name].sha256
-        on_stage(runs[stage.name])
+        own = [a for a in amendments if a.stage == stage.name]
+        run = run_corrected(pipeline, stage.name, shas, bench, kept.get(stage.name), own)
+        runs[stage.name] = run
+        shas[stage.name] = run.sha256
+        on_stage(run)
     return runs
+
+
+def _by_stage(pipeline: Pipeline, overrides: Sequence[Override]) -> dict[str, Override]:
+    kept: dict[str, Override] = {}
+    for override in overrides:
+        stage = pipeline.stage(override.stage)
+        if stage.name in kept:
+            raise ContractViolation(f"The stage {stage.name} has two overrides.", stage=stage.name)
+        kept[stage.name] = override
+    return kept

@@ -1,4 +1,4 @@
-"""The last stages of avatar set-up: the file, its validation, its picture."""
+"""The last stages of avatar set-up: attachments, the file, its validation, its picture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rigline.avatar.attachments import AttachmentPoint, place_attachments
+from rigline.avatar.attachments import AttachmentPoint, Attachments, place_attachments
 from rigline.avatar.cage import OuterCage
 from rigline.avatar.canonical import CanonicalMesh
 from rigline.avatar.marketplace.checks import check_avatar
@@ -32,6 +32,15 @@ CAGE_SUFFIX = "_OuterCage"
 ATTACHMENT_SUFFIX = "_Att"
 
 
+def attach(
+    ctx: StageContext, orient: CanonicalMesh, rig: Skeleton, skin: SkinWeights
+) -> Produced[Attachments]:
+    """The nineteen attachment points, on the parts that the skin bends."""
+    part = skin.joints[:, 0].astype(np.int64)
+    points = place_attachments(orient.vertices, orient.faces, part, rig.joints)
+    return Produced(Attachments.of(points), {"attachments": len(points)})
+
+
 def assemble(
     ctx: StageContext,
     ingest: SourceModel,
@@ -39,10 +48,9 @@ def assemble(
     rig: Skeleton,
     skin: SkinWeights,
     cage: OuterCage,
+    attach: Attachments,
 ) -> Produced[bytes]:
     """The avatar as GLB: upright, facing +Z, feet on Y = 0, at the asset's own scale."""
-    part = skin.joints[:, 0].astype(np.int64)
-    attachments = place_attachments(orient.vertices, orient.faces, part, rig.joints)
     scale = orient.height_asset
     glb = write_avatar(
         FinishedAvatar(
@@ -52,10 +60,10 @@ def assemble(
             rig.joints * scale,
             skin,
             cage.vertices * scale,
-            [AttachmentPoint(a.name, a.part, a.position * scale, a.rotation) for a in attachments],
+            attach.points(scale),
         )
     )
-    return Produced(glb, {"bytes": len(glb), "attachments": len(attachments)})
+    return Produced(glb, {"bytes": len(glb)})
 
 
 def validate(ctx: StageContext, assemble: bytes) -> Produced[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rigline.avatar.attachments import Attachments
 from rigline.avatar.cage import OuterCage
 from rigline.avatar.canonical import CanonicalMesh
 from rigline.avatar.segmentation import Segmentation
@@ -31,8 +32,10 @@ AVATAR_AUTO_SETUP = Pipeline(
               array_codec("weights.safetensors", SkinWeights)),
         Stage("cage", 1, ("orient", "segment", "rig"), stages.wrap_cage,
               array_codec("cage.safetensors", OuterCage)),
-        Stage("assemble", 1, ("ingest", "orient", "rig", "skin", "cage"), assembly.assemble,
-              bytes_codec("avatar.glb")),
+        Stage("attach", 1, ("orient", "rig", "skin"), assembly.attach,
+              array_codec("attachments.safetensors", Attachments)),
+        Stage("assemble", 2, ("ingest", "orient", "rig", "skin", "cage", "attach"),
+              assembly.assemble, bytes_codec("avatar.glb")),
         Stage("validate", 1, ("assemble",), assembly.validate,
               json_codec("validation.json"), {"preset": "development"}),
         Stage("picture", 1, ("orient", "segment", "rig", "skin", "cage"), assembly.picture,

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from rigline.avatar.body import PART_NAMES
+from rigline.avatar.canonical import CanonicalMesh
+from rigline.avatar.skeleton import Skeleton
 from rigline.engine.stage_run import StageRun
 from rigline.triage.judgement import Judgement
 
@@ -120,11 +123,14 @@ def build_report(
     pipeline: tuple[str, int],
     asset: AssetEntry,
     runs: Mapping[str, StageRun],
-    validation: Mapping[str, Any],
+    outputs: Mapping[str, Any],
     judgement: Judgement,
     policy: PolicyEntry,
 ) -> Report:
-    """The report of a finished run of avatar set-up."""
+    """The report of a finished run of avatar set-up.
+
+    ``outputs`` are the values of ``orient``, ``rig`` and ``validate``, corrected where they were.
+    """
     return Report(
         pipeline=pipeline[0],
         pipeline_version=pipeline[1],
@@ -139,8 +145,8 @@ def build_report(
             )
             for name, run in runs.items()
         },
-        joints=_joints(runs),
-        validation=ValidationEntry.model_validate(dict(validation)),
+        joints=_joints(runs, outputs["orient"], outputs["rig"]),
+        validation=ValidationEntry.model_validate(dict(outputs["validate"])),
         policy=policy,
         confidence=judgement.confidence,
         calibrated=judgement.calibrated,
@@ -152,13 +158,17 @@ def build_report(
     )
 
 
-def _joints(runs: Mapping[str, StageRun]) -> dict[str, JointEntry]:
-    height = float(runs["orient"].record.evidence["height_asset"])
+def _joints(
+    runs: Mapping[str, StageRun], canonical: CanonicalMesh, skeleton: Skeleton
+) -> dict[str, JointEntry]:
+    """Joints where they are in the avatar; the expected error is that of the joint as found."""
+    height = float(canonical.height_asset)
+    found = runs["rig"].record.evidence["joints"]
     return {
         name: JointEntry(
-            position=tuple(height * x for x in joint["position"]),
-            position_canonical=tuple(joint["position"]),
-            expected_error=joint["expected_error"],
+            position=tuple(height * x for x in place),
+            position_canonical=tuple(place),
+            expected_error=found[name]["expected_error"],
         )
-        for name, joint in runs["rig"].record.evidence["joints"].items()
+        for name, place in zip(PART_NAMES, skeleton.joints.tolist(), strict=True)
     }

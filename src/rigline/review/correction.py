@@ -156,7 +156,7 @@ OPS_BY_STAGE: Final[Mapping[str, frozenset[str]]] = {
     "segment": frozenset({"relabel"}),
     "rig": frozenset({"move_joint"}),
     "cage": frozenset({"move_cage_vertices"}),
-    "assemble": frozenset({"move_attachment"}),
+    "attach": frozenset({"move_attachment"}),
 }
 """What can be corrected in avatar set-up; another pipeline brings its own table."""
 

@@ -1,0 +1,206 @@
+"""``rigline jobs``: files become jobs, jobs run, and one sees what became of them."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rigline.bootstrap import Services, open_services
+from rigline.cli.console import ExitCode, fail, messages, results, shown
+from rigline.cli.job_tables import (
+    job_json,
+    job_table,
+    run_json,
+    run_table,
+    ticket_json,
+    ticket_table,
+)
+from rigline.cli.ledger_session import AsJson, clock, opened_ledger
+from rigline.delivery import read_asset
+from rigline.engine.job import Job, JobState
+from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
+
+if TYPE_CHECKING:
+    from rigline.db.ledger import Ledger
+
+jobs = typer.Typer(
+    help="Jobs in the ledger: submit files, run them, see what became of them.",
+    no_args_is_help=True,
+)
+Batch = Annotated[str | None, typer.Option(help="Only jobs of this batch.")]
+States = Annotated[list[JobState] | None, typer.Option("--state", help="May be repeated.")]
+
+
+@jobs.command("submit")
+def submit_command(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="GLB, glTF or OBJ.")],
+    creator: Annotated[str | None, typer.Option(help="Whose files; by default yours.")] = None,
+    batch: Annotated[str | None, typer.Option(help="The batch that the jobs belong to.")] = None,
+    priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Larger goes first.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Queue a job for each file. The same file again is the same job.
+
+    Exit code: 0 when every file is a job, 1 when some could not be read, 2 when the command is
+    wrong.
+    """
+    with opened_ledger() as ledger:
+        from rigline.jobs.submission import submit
+
+        services, done, failed = open_services(), list[Job](), False
+        for path in files:
+            try:
+                data = read_asset(path, services.settings.max_bytes)
+            except InvalidInput as error:
+                failed = True
+                messages().print(f"{shown(path)}: {error}", style="red", markup=False)
+                continue
+            name, whose = shown(path.name), creator or _user()
+            done.append(
+                submit(
+                    ledger, services, data, name,
+                    creator=whose, batch=batch, priority=priority, now=clock(),
+                )
+            )  # fmt: skip
+        _show(done, as_json)
+    raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
+
+
+@jobs.command("run")
+def run_command(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Jobs.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All that wait: queued, parked, or without their worker.")
+    ] = False,
+    batch: Annotated[str | None, typer.Option(help="With --all: only this batch.")] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Also what another worker seems to have.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run jobs in this process, one after the other.
+
+    Exit code: 0 when all ended published, rejected or in review, 1 when some failed, were parked or
+    are another worker's, 2 when the command is wrong.
+    """
+    if every == bool(ids) or (batch is not None and not every):
+        fail("Name jobs, or give --all; --batch goes with --all.")
+    with opened_ledger() as ledger:
+        from rigline.db.jobs import JobFilter
+        from rigline.jobs.recovery import waiting
+
+        if every:
+            ids = [job.id for job in waiting(ledger, clock(), JobFilter(batch=batch))]
+        done, away = _run_all(ledger, open_services(), ids or [], take_over=take_over)
+        _show(done, as_json)
+    bad = away or any(job.state in (JobState.FAILED, JobState.PARKED) for job in done)
+    raise typer.Exit(int(ExitCode.FAILED if bad else ExitCode.OK))
+
+
+@jobs.command("list")
+def list_command(
+    state: States = None,
+    batch: Batch = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, the newest first."""
+    with opened_ledger() as ledger:
+        from rigline.db.jobs import JobFilter
+
+        with ledger.reading() as work:
+            found = work.jobs.list(JobFilter(states=tuple(state or ()), batch=batch), limit=limit)
+        _show(found, as_json)
+
+
+@jobs.command("show")
+def show_command(
+    job_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False
+) -> None:
+    """Show a job with its stages and its ticket."""
+    with opened_ledger() as ledger:
+        with ledger.reading() as work:
+            job, runs = work.jobs.get(job_id), work.jobs.runs(job_id)
+            asset, tickets = work.jobs.asset(job.asset_sha256), work.tickets.find(job_id=job_id)
+        if as_json:
+            _print_json(
+                {
+                    **job_json(job),
+                    "asset": asset.name,
+                    "stages": [run_json(run) for run in runs],
+                    "tickets": [ticket_json(ticket) for ticket in tickets],
+                }
+            )
+            return
+        results().print(f"{asset.name}, {asset.bytes:,} bytes", markup=False)
+        for table, rows in (
+            (job_table([job]), [job]), (run_table(runs), runs), (ticket_table(tickets), tickets),
+        ):  # fmt: skip
+            if rows:
+                results().print(table)
+
+
+@jobs.command("replay")
+def replay_command(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Jobs.")] = None,
+    state: States = None,
+    batch: Batch = None,
+    creator: Annotated[str | None, typer.Option(help="Only jobs of this creator.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put failed and parked jobs back to queued: those named, or those that fit the filter."""
+    filtered = bool(state) or batch is not None or creator is not None
+    if bool(ids) == filtered:
+        fail("Name jobs, or give --state, --batch or --creator.")
+    with opened_ledger() as ledger:
+        from rigline.db.jobs import JobFilter
+        from rigline.jobs.recovery import replay, replay_job
+
+        if ids:
+            back = [replay_job(ledger, job_id, clock()) for job_id in ids]
+        else:
+            which = JobFilter(states=tuple(state or ()), batch=batch, creator=creator)
+            back = replay(ledger, which, clock())
+        _show(back, as_json)
+
+
+def _run_all(
+    ledger: Ledger, services: Services, ids: Sequence[str], *, take_over: bool
+) -> tuple[list[Job], bool]:
+    """The jobs as they are afterwards, and whether some were another worker's."""
+    from rigline.jobs.execution import run
+
+    done: list[Job] = []
+    away = False
+    for job_id in ids:
+        try:
+            done.append(run(ledger, services, job_id, clock, take_over=take_over))
+        except (ReviewConflict, ContractViolation) as error:  # which must not stop the others
+            away = True
+            messages().print(f"{job_id}: {error}", style="red", markup=False)
+    return done, away
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:  # a process of a user without a name
+        raise InvalidInput("Nobody knows your name.", remedy="Give --creator.") from error
+
+
+def _show(found: Sequence[Job], as_json: bool) -> None:
+    if as_json:
+        _print_json([job_json(job) for job in found])
+    elif found:
+        results().print(job_table(found))
+    else:
+        results().print("no jobs")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))

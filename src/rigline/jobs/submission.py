@@ -1,0 +1,54 @@
+"""A file becomes a job, once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from rigline.bootstrap import Services, avatar_pipeline
+from rigline.db.ledger import Ledger
+from rigline.engine.codec import canonical_json
+from rigline.engine.job import Asset, Job
+from rigline.engine.pipeline import Pipeline
+from rigline.errors import ReviewConflict
+
+ID_LENGTH = 20
+"""Hexadecimal digits of a job's id: short enough to type, long enough never to meet another."""
+
+
+def submit(
+    ledger: Ledger, services: Services, data: bytes, name: str, *,
+    creator: str, now: datetime, batch: str | None = None, priority: int = 0,
+    pipeline: Pipeline | None = None,
+) -> Job:  # fmt: skip
+    """The queued job of a file; by default the pipeline is that of avatar set-up.
+
+    The same file with the same pipeline and parameters, submitted again by the same creator for the
+    same batch, is the job that is there already, as it stands. The file is not looked into: what is
+    wrong with it is found when the job runs. Raises ``ServiceUnavailable`` when store or ledger is
+    away; then nothing is queued, and submitting again puts it right.
+    """
+    pipeline = pipeline or avatar_pipeline(services.settings)
+    params = {stage.name: dict(stage.params) for stage in pipeline if stage.params}
+    sha256 = services.store.put(data)
+    job = Job(
+        _job_id(sha256, pipeline, params, creator, batch),
+        pipeline.name, pipeline.version, sha256, creator, now, now, params, batch, priority,
+    )  # fmt: skip
+    with ledger.transaction() as work:
+        work.jobs.add_asset(Asset(sha256, name, len(data), now))
+        try:
+            work.jobs.add(job)
+        except ReviewConflict:
+            return work.jobs.get(job.id)
+    return job
+
+
+def _job_id(
+    asset: str, pipeline: Pipeline, params: Mapping[str, Any], creator: str, batch: str | None
+) -> str:
+    """A hash of all that makes a job this one; its priority does not."""
+    identity = [asset, pipeline.name, pipeline.version, params, creator, batch]
+    return hashlib.sha256(canonical_json(identity)).hexdigest()[:ID_LENGTH]

@@ -1,0 +1,160 @@
+"""``rigline jobs`` and ``rigline review`` as a user runs them, on one ledger."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from rigline.cli import app, ledger_session
+from rigline.review.ticket import UNDO_WINDOW
+from tests.support.servers import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "benchmarks/samples/boxhead_kid.glb"
+POLICY = 'name = "strict"\nversion = 1\ncalibrated = false\nreview_below = {}\n[[stages.orient]]\n'
+TERM = 'evidence = "margin"\ngood = 1000.0\nbad = 0.0\nreason = "margin {value:.2f}"\n'
+
+
+class Time:
+    """Stands in for ``datetime`` where the command line reads the clock; a test moves it on."""
+
+    passed = timedelta()
+
+    def now(self, zone: tzinfo) -> datetime:
+        return datetime.now(zone) + self.passed
+
+
+@pytest.fixture(autouse=True)
+def time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Time:
+    """An installation of its own, and its clock."""
+    monkeypatch.setenv("RIGLINE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("RIGLINE_DATABASE", f"sqlite:///{tmp_path / 'ledger.db'}")
+    monkeypatch.setenv("RIGLINE_POLICY", str(tmp_path / "policy.toml"))
+    (tmp_path / "policy.toml").write_text(POLICY.format(0.0) + TERM)
+    time = Time()
+    monkeypatch.setattr(ledger_session, "datetime", time)
+    assert run("db", "upgrade").exit_code == 0
+    return time
+
+
+def run(*arguments: str | Path, **env: str) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], env=env)
+
+
+def answer(*arguments: str | Path, code: int = 0, **env: str) -> Any:
+    """What the command prints as JSON."""
+    result = run(*arguments, "--json", **env)
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.glb"
+    path.write_bytes(b"no model")
+    return path
+
+
+def test_a_file_becomes_a_job_and_is_published() -> None:
+    submit = ("jobs", "submit", SAMPLE, "--creator", "carol", "--batch", "b1", "--priority", "3")
+    (job,) = answer(*submit)
+    assert answer(*submit) == [job]
+    assert (job["state"], job["creator"], job["batch"], job["priority"]) == (
+        "queued", "carol", "b1", 3,
+    )  # fmt: skip
+    (done,) = answer("jobs", "run", "--all")
+    assert (done["id"], done["state"], done["verdict"]) == (job["id"], "published", "accept")
+    shown = answer("jobs", "show", job["id"])
+    assert shown["asset"] == "boxhead_kid.glb"
+    assert [stage["stage"] for stage in shown["stages"]][:3] == ["ingest", "orient", "segment"]
+    assert shown["tickets"] == []
+    assert answer("jobs", "list", "--state", "queued") == []
+    assert [j["id"] for j in answer("jobs", "list", "--batch", "b1")] == [job["id"]]
+    for command in (("jobs", "list"), ("jobs", "show", job["id"])):
+        assert job["id"] in run(*command).stdout
+
+
+def in_review(tmp_path: Path) -> tuple[str, str]:
+    """A job that a person has to look at, and its ticket."""
+    (tmp_path / "policy.toml").write_text(POLICY.format(1.0) + TERM)
+    (job,) = answer("jobs", "submit", SAMPLE)
+    assert answer("jobs", "run", job["id"])[0]["state"] == "in_review"
+    (ticket,) = answer("review", "list")
+    assert (ticket["job_id"], ticket["flagged"]) == (job["id"], ["orient"])
+    assert ticket["reasons"][0].startswith("orient: margin")
+    return job["id"], ticket["id"]
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"),
+    [(("approve",), "published"), (("reject", "--code", "broken_mesh"), "rejected")],
+)
+def test_a_reviewer_decides_about_a_job(
+    tmp_path: Path, time: Time, decision: tuple[str, ...], state: str
+) -> None:
+    job, ticket = in_review(tmp_path)
+    ann = {"RIGLINE_REVIEWER": "ann"}
+    assert answer("review", "claim", **ann)["claimed_by"] == "ann"
+    assert run("review", "claim", "--as", "bob").exit_code == 1
+    taken = run("review", "claim", ticket, "--as", "bob")
+    assert (taken.exit_code, "ann has the ticket" in taken.stderr) == (1, True)
+    assert run("review", *decision, ticket, "--as", "bob").exit_code == 1
+    assert answer("review", "release", ticket, **ann)["state"] == "open"
+    answer("review", "claim", ticket, **ann)
+    assert answer("review", *decision, ticket, **ann)["state"] == "decided"
+    assert answer("jobs", "show", job)["state"] == "in_review"
+    time.passed = UNDO_WINDOW
+    assert answer("jobs", "show", job)["state"] == state
+    assert answer("review", "show", ticket)["state"] == "closed"
+    assert answer("review", "list") == []
+
+
+def test_a_broken_file_fails_with_its_reason_and_is_put_back(broken: Path, tmp_path: Path) -> None:
+    missing = run("jobs", "submit", broken, tmp_path / "missing.glb")
+    assert (missing.exit_code, "There is no file" in missing.stderr) == (1, True)
+    (job,) = answer("jobs", "run", "--all", code=1)
+    assert job["state"] == "failed"
+    assert "broken.glb" in job["error"]
+    assert answer("jobs", "replay", "--batch", "none") == []
+    assert [j["state"] for j in answer("jobs", "replay", "--state", "failed")] == ["queued"]
+    again = run("jobs", "replay", job["id"])
+    assert (again.exit_code, "is queued" in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs", "run"),
+        ("jobs", "run", "x", "--all"),
+        ("jobs", "run", "x"),
+        ("jobs", "show", "x"),
+        ("jobs", "replay"),
+        ("jobs", "replay", "--state", "published"),
+        ("review", "show", "x"),
+        ("review", "claim"),
+        ("review", "claim", "--as", " "),
+    ],
+)
+def test_a_wrong_command_is_told(command: tuple[str, ...]) -> None:
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+
+
+def test_nothing_to_do_is_no_error() -> None:
+    assert run("jobs", "run", "--all").stdout == "no jobs\n"
+    assert run("review", "list").stdout == "no tickets\n"
+
+
+def test_a_ledger_without_tables_or_server_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGLINE_DATABASE", f"sqlite:///{tmp_path / 'other.db'}")
+    result = run("jobs", "list")
+    assert (result.exit_code, "rigline db upgrade" in result.stderr) == (2, True)
+    monkeypatch.setenv("RIGLINE_DATABASE", f"postgresql://u@127.0.0.1:{free_port()}/x")
+    assert run("review", "list").exit_code == 1
