@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     max_bytes: Annotated[int, Field(gt=0)] = _DEFAULTS.max_bytes
 
     @property
+    def database_file(self) -> Path | None:
+        """The file of a SQLite database; none for a database server."""
+        kind, _, path = self.database.partition("///")
+        return Path(path) if kind.startswith("sqlite") and path else None
+
+    @property
     def store_folder(self) -> Path | None:
         """The folder of the artifact store; none when it lies elsewhere."""
         return None if is_s3(self.store) else Path(self.store)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from rigline.bootstrap import open_ledger
 from rigline.cli import app
+from rigline.engine.job import Asset
+from rigline.settings import load_settings
 from rigline.storage.local import LocalStore
 from tests.support.bodies import capsule_body
 from tests.support.glb_files import obj_text
@@ -18,6 +22,7 @@ from tests.support.glb_files import obj_text
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
     monkeypatch.setenv("RIGLINE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("RIGLINE_DATABASE", f"sqlite:///{tmp_path / 'ledger.db'}")
     return LocalStore(tmp_path / "store")
 
 
@@ -91,3 +96,16 @@ def test_a_place_that_cannot_be_is_a_wrong_command(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("RIGLINE_STORE", "gs://artifacts")
     assert run("cache").exit_code == 2
     assert run("cache", "--unreferenced").exit_code == 2
+
+
+def test_a_sweep_leaves_the_files_of_waiting_jobs(store: LocalStore) -> None:
+    waiting, forgotten = put_long_ago(store, b"waiting"), put_long_ago(store, b"forgotten")
+    assert run("db", "upgrade").exit_code == 0
+    ledger = open_ledger(load_settings())
+    with ledger.transaction() as work:
+        work.jobs.add_asset(Asset(waiting, "hero.glb", 7, datetime(2026, 1, 1, tzinfo=UTC)))
+    ledger.close()
+    result = run("cache", "--unreferenced", "--delete")
+    assert result.exit_code == 0, result.output
+    assert store.has(waiting)
+    assert not store.has(forgotten)

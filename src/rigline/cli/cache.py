@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from rigline.bootstrap import open_store
+from rigline.bootstrap import open_ledger, open_store
 from rigline.cli.console import ExitCode, fail
 from rigline.engine.garbage import GRACE, Garbage, sweep
 from rigline.errors import InvalidInput, RiglineError, ServiceUnavailable
-from rigline.settings import load_settings
+from rigline.settings import Settings, load_settings
 
 OWN_FOLDERS = ("blobs", "keys")
 
@@ -40,7 +40,8 @@ def cache(
         settings = load_settings()
         store = open_store(settings)
         if unreferenced:
-            _show_garbage(sweep(store, grace=timedelta(days=grace_days), delete=delete), delete)
+            grace, roots = timedelta(days=grace_days), _wanted(settings)
+            _show_garbage(sweep(store, roots, grace=grace, delete=delete), delete)
         elif settings.store_folder is None:
             _show_bucket(settings.store, clear)
         else:
@@ -49,6 +50,18 @@ def cache(
         fail(error, ExitCode.FAILED)
     except RiglineError as error:
         fail(error)
+
+
+def _wanted(settings: Settings) -> frozenset[str]:
+    """What the ledger still needs, such as the files of jobs that wait; none without a ledger."""
+    if settings.database_file is not None and not settings.database_file.exists():
+        return frozenset()
+    ledger = open_ledger(settings)
+    try:
+        with ledger.reading() as work:
+            return work.jobs.wanted_artifacts()
+    finally:
+        ledger.close()
 
 
 def _show_folder(root: Path, clear: bool) -> None:

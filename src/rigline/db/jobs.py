@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
 from rigline.db.database import insert_once
-from rigline.db.tables import ASSETS, JOBS, STAGE_RUNS
+from rigline.db.tables import ASSETS, CORRECTIONS, JOBS, STAGE_RUNS
 from rigline.engine.job import Asset, Job, JobAction, JobState, Judged, RecordedRun, advance
 from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput, ReviewConflict
@@ -58,6 +58,13 @@ class Jobs:
                 f"There is no asset {sha256}.", remedy="Upload the file.", asset=sha256
             )
         return Asset(*row)
+
+    def wanted_artifacts(self) -> frozenset[str]:
+        """sha256 of everything that no sweep may take: uploaded assets, corrected artifacts."""
+        assets = self._connection.execute(select(ASSETS.c.sha256)).scalars()
+        corrected = CORRECTIONS.c.artifact_sha256
+        corrections = self._connection.execute(select(corrected).where(corrected.is_not(None)))
+        return frozenset([*assets, *corrections.scalars()])
 
     def add(self, job: Job) -> None:
         """Keep a new job, whose asset is there; ``ReviewConflict`` when the id is taken."""
