@@ -4,6 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Certificates of the system, as pip and browsers use them; older uv knows the other name.
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
+
 .PHONY: help setup demo test check format pictures lock clean
 
 help:  ## show this help
