@@ -20,7 +20,7 @@ from rigline.avatar.posing import pose, sweep_poses
 from rigline.bootstrap import in_memory, open_services, set_up_avatar
 from rigline.delivery import write_file
 from rigline.evaluation.rigs import rig_of
-from rigline.formats.rigged_glb import read_rigged
+from rigline.formats.rigged_glb import RiggedModel, read_rigged
 from rigline.render.body_picture import THREE_QUARTER, Colours, Picture, body_panel, grid, png_bytes
 from rigline.render.palette import CLAY
 
@@ -36,7 +36,7 @@ def sweep(glb: bytes, name: str) -> tuple[list[Picture], float]:
     """A panel for each pose, and the largest share of torn edges over the poses."""
     model = read_rigged(glb)
     rig = rig_of(model)
-    faces = _body_faces(glb)
+    faces = _body_faces(model)
     panels, worst = [], 0.0
     for title, turns in sweep_poses(rig.joints).items():
         moved = pose(rig.vertices, rig.weights, rig.joints, turns)
@@ -67,9 +67,9 @@ def stretch_colours(rest: Floats, moved: Floats, faces: Ints) -> tuple[Colours, 
     return (CLAY * (1 - share) + RED * share).astype(np.uint8), float(torn.mean())
 
 
-def _body_faces(glb: bytes) -> Ints:
+def _body_faces(model: RiggedModel) -> Ints:
     offset, faces = 0, []
-    for mesh in read_rigged(glb).meshes:
+    for mesh in model.meshes:
         if mesh.mesh_name == "Body":
             faces.append(mesh.faces + offset)
             offset += len(mesh.vertices)

@@ -166,13 +166,20 @@ def winding_numbers(points: Floats, vertices: Floats, faces: Ints) -> Floats:
     far triangles count as dipoles at their centroids, as in Barill et al., "Fast winding numbers
     for soups and clouds", 2018, but without a tree.
     """
+    return _winding(points, *_dipoles(vertices, faces))
+
+
+def _winding(
+    points: Floats, corners: Floats, centroid: Floats, dipole: Floats, reach: Floats
+) -> Floats:
+    """``winding_numbers`` of what ``_dipoles`` made of a mesh."""
     result = np.zeros(len(points))
-    corners, centroid, dipole, reach = _dipoles(vertices, faces)
-    rows = max(1, BLOCK_PAIRS // len(faces))
+    count = len(corners)
+    rows = max(1, BLOCK_PAIRS // count)
     for start in range(0, len(points), rows):
         some = points[start : start + rows]
         total, unsure = _far_field(some, centroid, dipole, reach)
-        query, face = np.divmod(np.flatnonzero(unsure), len(faces))
+        query, face = np.divmod(np.flatnonzero(unsure), count)
         offset = centroid[face] - some[query]
         squared = _dots(offset, offset)
         near = squared < reach[face]
@@ -255,10 +262,11 @@ def share_inside(points: Floats, vertices: Floats, faces: Ints) -> float:
     On large meshes an even, deterministic selection of at least 128 points answers for all.
     """
     some = points[:: max(1, len(points) // 16)]
-    near = _far_field(some, *_dipoles(vertices, faces)[1:])[1].sum() / max(len(some), 1)
+    dipoles = _dipoles(vertices, faces)
+    near = _far_field(some, *dipoles[1:])[1].sum() / max(len(some), 1)
     cost = len(faces) + EXACT_COST * near
     affordable = max(128, int(MAX_PAIRS / max(cost, 1)))
     if len(points) > affordable:
         chosen = np.linspace(0, len(points) - 1, affordable).astype(np.int64)
         points = points[chosen]
-    return float((np.abs(winding_numbers(points, vertices, faces)) > 0.5).mean())
+    return float((np.abs(_winding(points, *dipoles)) > 0.5).mean())

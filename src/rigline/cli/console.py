@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from rigline.engine.codec import encodable
 from rigline.errors import RiglineError
 
 TABLE_WIDTH = 160
@@ -35,7 +36,7 @@ def messages() -> Console:
 
 def shown(name: object) -> str:
     """A path as text that any encoder accepts, whatever bytes the file system has for it."""
-    return str(name).encode("utf-8", "replace").decode("utf-8")
+    return encodable(str(name))
 
 
 def fail(error: RiglineError | str, code: ExitCode = ExitCode.USAGE) -> NoReturn:

@@ -24,10 +24,11 @@ from sqlalchemy import (
 from rigline.db.database import insert_once
 from rigline.db.tables import AUDIT_ENTRIES, TICKET_SKIPS, TICKETS
 from rigline.db.ticket_rows import audit_entry_of, audit_row, ticket_of, ticket_row
-from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
+from rigline.errors import InvalidInput, ReviewConflict
 from rigline.review.conflict import Conflict
 from rigline.review.figures import QueueFigures
 from rigline.review.ticket import UNDECIDED, Role, Ticket, TicketState
+from rigline.review.ticket_store import require_growth
 from rigline.review.transitions import AuditEntry
 
 T = TICKETS.c
@@ -61,12 +62,7 @@ class SqlTicketStore:
         self._keep_skips(ticket)
 
     def compare_and_set(self, ticket: Ticket, expected_version: int) -> bool:
-        if ticket.version <= expected_version:
-            raise ContractViolation(
-                f"The ticket {ticket.id} must grow beyond version {expected_version}.",
-                ticket=ticket.id,
-                version=ticket.version,
-            )
+        require_growth(ticket, expected_version)
         changed = self._connection.execute(
             update(TICKETS)
             .where(T.id == ticket.id, T.version == expected_version)

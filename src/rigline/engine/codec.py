@@ -71,6 +71,11 @@ def _decoded_json(file_name: str, data: bytes) -> Any:
         raise ContractViolation(f"The stored {file_name} is not JSON.") from error
 
 
+def encodable(text: str) -> str:
+    """Text that UTF-8 can hold: what a file system's own bytes left in a name becomes a ``?``."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def canonical_json(value: Any) -> bytes:
     """JSON with sorted keys and no spaces; ``ContractViolation`` for NaN or what is not JSON."""
     try:

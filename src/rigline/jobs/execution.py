@@ -14,6 +14,7 @@ from typing import Final
 
 from rigline.bootstrap import Services
 from rigline.db.ledger import Ledger
+from rigline.engine.codec import encodable
 from rigline.engine.job import Asset, Job, JobAction, JobState, Judged
 from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
@@ -104,7 +105,7 @@ class _Worker:
     def stop(self, error: RiglineError) -> Job:
         """Park or fail the job."""
         action = JobAction.PARK if is_transient(error) else JobAction.FAIL
-        said = str(error).replace("\0", " ").encode("utf-8", "replace").decode("utf-8")
+        said = encodable(str(error).replace("\0", " "))
         with self.ledger.transaction() as work:
             return work.jobs.transition(self.job, action, self.clock(), error=said)
 

@@ -10,17 +10,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from rigline.avatar.body import PART_NAMES
 from rigline.avatar.canonical import CanonicalMesh
 from rigline.avatar.skeleton import Skeleton
+from rigline.engine.codec import encodable
 from rigline.engine.stage_run import StageRun
 from rigline.triage.judgement import Judgement
 
 SCHEMA_VERSION: Literal[1] = 1
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-def _encodable(name: str) -> str:
-    """A file's name as text that JSON can hold, whatever bytes the file system has for it."""
-    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 class _Entry(BaseModel):
@@ -30,7 +26,7 @@ class _Entry(BaseModel):
 class AssetEntry(_Entry):
     """The file that came in."""
 
-    name: Annotated[str, AfterValidator(_encodable)] = Field(
+    name: Annotated[str, AfterValidator(encodable)] = Field(
         description="Name of the file, without its folder."
     )
     sha256: Sha256 = Field(description="Identity of the asset: the hash of its bytes.")

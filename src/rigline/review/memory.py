@@ -7,10 +7,11 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
-from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
+from rigline.errors import InvalidInput, ReviewConflict
 from rigline.review.conflict import Conflict
 from rigline.review.figures import QueueFigures, figures_of
 from rigline.review.ticket import Role, Ticket, TicketState
+from rigline.review.ticket_store import require_growth
 from rigline.review.transitions import AuditEntry
 
 
@@ -50,12 +51,7 @@ class MemoryTicketStore:
             self._of_job.setdefault(ticket.job_id, []).append(ticket.id)
 
     def compare_and_set(self, ticket: Ticket, expected_version: int) -> bool:
-        if ticket.version <= expected_version:
-            raise ContractViolation(
-                f"The ticket {ticket.id} must grow beyond version {expected_version}.",
-                ticket=ticket.id,
-                version=ticket.version,
-            )
+        require_growth(ticket, expected_version)
         with self._lock:
             kept = self._tickets.get(ticket.id)
             if kept is None or kept.version != expected_version:

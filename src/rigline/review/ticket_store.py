@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from rigline.errors import ContractViolation
 from rigline.review.figures import QueueFigures
 from rigline.review.ticket import Role, Ticket
 from rigline.review.transitions import AuditEntry
@@ -58,3 +59,13 @@ class TicketStore(Protocol):
     def figures(self, now: datetime) -> QueueFigures:
         """What ``figures_of`` gives for all tickets."""
         ...
+
+
+def require_growth(ticket: Ticket, expected_version: int) -> None:
+    """Raise ``ContractViolation`` for a ticket no newer than the version that it replaces."""
+    if ticket.version <= expected_version:
+        raise ContractViolation(
+            f"The ticket {ticket.id} must grow beyond version {expected_version}.",
+            ticket=ticket.id,
+            version=ticket.version,
+        )
