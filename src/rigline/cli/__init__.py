@@ -8,6 +8,7 @@ from rigline.cli.cache import cache
 from rigline.cli.database import database
 from rigline.cli.evaluate import evaluate_command
 from rigline.cli.jobs import jobs
+from rigline.cli.people import people
 from rigline.cli.policy import policy
 from rigline.cli.review import review
 from rigline.cli.schema import schema
@@ -27,6 +28,7 @@ app.add_typer(database, name="db")
 app.add_typer(policy)
 app.add_typer(jobs, name="jobs")
 app.add_typer(review, name="review")
+app.add_typer(people, name="people")
 
 
 def _show_version(wanted: bool) -> None:

@@ -11,10 +11,13 @@ from sqlalchemy import Connection, make_url
 from rigline.db import migration
 from rigline.db.database import WRITES, open_engine, translated
 from rigline.db.decisions import Decisions
+from rigline.db.inbox import Inbox
 from rigline.db.jobs import Jobs
 from rigline.db.migration import Revision
 from rigline.db.outbox import Outbox
+from rigline.db.people import People
 from rigline.db.policies import Policies
+from rigline.db.review_history import ReviewHistory
 from rigline.db.ticket_store import SqlTicketStore
 from rigline.errors import InvalidInput
 
@@ -30,6 +33,9 @@ class Work:
         self.tickets = SqlTicketStore(connection, locking=writes)
         self.decisions = Decisions(connection)
         self.policies = Policies(connection)
+        self.people = People(connection)
+        self.inbox = Inbox(connection)
+        self.history = ReviewHistory(connection)
         self.outbox = Outbox(connection, locking=writes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from rigline.db.ledger import Ledger
+from rigline.db.ledger import Ledger, Work
 from rigline.errors import ContractViolation
 from rigline.review import queue
 from rigline.review.decision import Decision
@@ -19,36 +19,53 @@ def decide(
     ledger: Ledger, ticket_id: str, actor: Actor, token: int, now: datetime, *,
     decision_id: str, decision: Decision,
 ) -> Ticket:  # fmt: skip
-    """Decide; ticket, decision, corrections, audit and message are committed together.
-
-    The message, whose id is the decision's, is due when the decision can no longer be undone. Sent
-    again by the same person with the same id: no change. Raises what ``queue.decide`` raises.
-    """
+    """Decide in a transaction of its own; see :func:`record_decision`."""
     with ledger.transaction() as work:
-        before = work.tickets.get(ticket_id)
-        ticket = queue.decide(
-            work.tickets, ticket_id, actor, token, now, decision_id=decision_id, decision=decision
+        return record_decision(
+            work, ticket_id, actor, token, now, decision_id=decision_id, decision=decision
         )
-        if ticket == before:
-            return ticket
-        work.decisions.add(ticket, decision)
-        payload = {"decision_id": decision_id, "job_id": ticket.job_id}
-        work.outbox.add(decision_id, DECISION_RECORDED, payload, ticket.due_at or now)
-        return ticket
 
 
 def undo(
     ledger: Ledger, ticket_id: str, actor: Actor, token: int, now: datetime, lease: timedelta
 ) -> Ticket:
-    """Take the decision back, together with its message. Raises what ``queue.undo`` raises."""
+    """Take a decision back in a transaction of its own; see :func:`take_back_decision`."""
     with ledger.transaction() as work:
-        decision_id = work.tickets.get(ticket_id).decision_id or ""
-        ticket = queue.undo(work.tickets, ticket_id, actor, token, now, lease)
-        work.decisions.mark_undone(decision_id, now)
-        if not work.outbox.withdraw(decision_id):
-            raise ContractViolation(
-                f"The decision {decision_id} was sent before it could no longer be undone.",
-                ticket=ticket_id,
-                decision=decision_id,
-            )
+        return take_back_decision(work, ticket_id, actor, token, now, lease)
+
+
+def record_decision(
+    work: Work, ticket_id: str, actor: Actor, token: int, now: datetime, *,
+    decision_id: str, decision: Decision,
+) -> Ticket:  # fmt: skip
+    """Decide; ticket, decision, corrections, audit and message go into one unit of work.
+
+    The message, whose id is the decision's, is due when the decision can no longer be undone. Sent
+    again by the same person with the same id: no change. Raises what ``queue.decide`` raises.
+    """
+    before = work.tickets.get(ticket_id)
+    ticket = queue.decide(
+        work.tickets, ticket_id, actor, token, now, decision_id=decision_id, decision=decision
+    )
+    if ticket == before:
         return ticket
+    work.decisions.add(ticket, decision)
+    payload = {"decision_id": decision_id, "job_id": ticket.job_id}
+    work.outbox.add(decision_id, DECISION_RECORDED, payload, ticket.due_at or now)
+    return ticket
+
+
+def take_back_decision(
+    work: Work, ticket_id: str, actor: Actor, token: int, now: datetime, lease: timedelta
+) -> Ticket:
+    """Take the decision back, together with its message. Raises what ``queue.undo`` raises."""
+    decision_id = work.tickets.get(ticket_id).decision_id or ""
+    ticket = queue.undo(work.tickets, ticket_id, actor, token, now, lease)
+    work.decisions.mark_undone(decision_id, now)
+    if not work.outbox.withdraw(decision_id):
+        raise ContractViolation(
+            f"The decision {decision_id} was sent before it could no longer be undone.",
+            ticket=ticket_id,
+            decision=decision_id,
+        )
+    return ticket

@@ -209,6 +209,20 @@ class AuditEntryRow(Row, table=True):
     details: dict[str, str] = _json()
 
 
+class RoleGrantRow(Row, table=True):
+    """A role given to a person; what is over stays for the record."""
+
+    __tablename__ = "role_grants"
+
+    id: int | None = _serial()
+    person: str = Field(index=True)
+    role: str
+    granted_by: str
+    granted_at: datetime = _moment()
+    expires_at: datetime | None = _moment(default=None)
+    revoked_at: datetime | None = _moment(default=None)
+
+
 class OutboxRow(Row, table=True):
     """A message to send from ``due_at`` on, again and again until it is acknowledged."""
 
@@ -244,3 +258,4 @@ DECISIONS: Final = _table(DecisionRow)
 CORRECTIONS: Final = _table(CorrectionRow)
 AUDIT_ENTRIES: Final = _table(AuditEntryRow)
 OUTBOX: Final = _table(OutboxRow)
+ROLE_GRANTS: Final = _table(RoleGrantRow)

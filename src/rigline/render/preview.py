@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from rigline.avatar.cage_template import template
@@ -17,6 +19,9 @@ from rigline.render.body_picture import (
     side_by_side,
 )
 from rigline.render.palette import CAGE, CLAY, PART_COLOURS
+
+PANELS: Final = 5
+"""Panels of the picture, side by side and equally wide."""
 
 
 def part_colours(face_part: Ints) -> Colours:
