@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -19,14 +19,36 @@ from prefect.settings import (
     PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
     temporary_settings,
 )
+from pydantic import Field
 
-from rigline.bootstrap import avatar_pipeline, conclude
-from rigline.delivery import files_of, read_asset, write_outcome
-from rigline.engine.stage_run import Workbench
-from rigline.pipelines.report import AssetEntry
-from tasks.report_artifact import publish_report
-from tasks.services import services
-from tasks.stage_tasks import submit_pipeline
+from rigline.bootstrap import avatar_pipeline
+from rigline.delivery import read_asset, write_files
+from rigline.engine.job import Job, JobState
+from rigline.jobs.recovery import replay_job
+from rigline.jobs.submission import submit
+from rigline.pipelines.avatar_outcome import avatar_files
+from tasks.job_tasks import clock, run_job
+from tasks.services import opened_ledger, services
+
+File = Annotated[
+    str, Field(description="Path of the mesh, as the worker sees it: GLB, glTF or OBJ.")
+]
+Preset = Annotated[
+    Literal["development"],
+    Field(description="development keeps the input's geometry, materials and textures."),
+]
+Out = Annotated[
+    str | None,
+    Field(
+        description="Folder for the avatar, its report and its picture. Left empty they stay in "
+        "the artifact store alone; rigline jobs write fetches them."
+    ),
+]
+Creator = Annotated[str, Field(description="Whose file it is; policies can treat them apart.")]
+Batch = Annotated[str | None, Field(description="A name that several jobs share.")]
+Priority = Annotated[
+    int, Field(ge=-1000, le=1000, description="Of two jobs the larger number goes first.")
+]
 
 
 def _run_name() -> str:
@@ -35,41 +57,41 @@ def _run_name() -> str:
 
 @flow(name="avatar_auto_setup", flow_run_name=_run_name, persist_result=False)
 def avatar_auto_setup(
-    file: str, preset: str = "development", out: str | None = None
+    file: File,
+    preset: Preset = "development",
+    out: Out = None,
+    creator: Creator = "prefect",
+    batch: Batch = None,
+    priority: Priority = 0,
 ) -> dict[str, Any]:
     """Set up one raw humanoid mesh as an avatar.
 
-    Args:
-        file: Path of a GLB, glTF or OBJ file that the worker can read.
-        preset: What the result must satisfy: development.
-        out: Folder for the avatar, its report and its picture. Without one they stay in the
-            artifact store alone, under the hashes that the flow returns.
+    The file becomes a job of the ledger, once: run again, nothing is computed again. What the
+    policy doubts waits in the review queue, and goes on from there without this flow run.
     """
-    opened = services()
-    pipeline = avatar_pipeline(opened.settings, preset)
-    source = Path(file)
-    data = read_asset(source, opened.settings.max_bytes)
-    asset = AssetEntry(name=source.name, sha256=opened.store.put(data), bytes=len(data))
-
-    futures = submit_pipeline(pipeline, asset.sha256, asset.name)
-    runs = {stage: future.result() for stage, future in futures.items()}
-
-    bench = Workbench(opened.store, opened.models, asset.name)
-    outcome = conclude(opened, pipeline, bench, asset, runs)
-    report_sha256 = opened.store.put(outcome.report.to_bytes())
-    if out is not None:
-        write_outcome(outcome, files_of(source, Path(out)))
-    publish_report(outcome)
+    job = _submitted(Path(file), preset, creator, batch, priority)
+    job, finished = run_job(job.id)
+    if finished is not None and out is not None:
+        write_files(avatar_files(finished), Path(out), Path(file).stem)
     return {
-        "asset": asset.sha256,
-        "avatar": runs["assemble"].sha256,
-        "picture": runs["picture"].sha256,
-        "report": report_sha256,
-        "verdict": outcome.report.verdict,
-        "confidence": outcome.report.confidence,
-        "reasons": outcome.report.reasons,
-        "computed": [stage for stage, run in runs.items() if not run.reused],
+        "job": job.id,
+        "state": str(job.state),
+        "asset": job.asset_sha256,
+        "verdict": job.judged.verdict if job.judged else None,
+        "confidence": job.judged.confidence if job.judged else None,
     }
+
+
+def _submitted(source: Path, preset: str, creator: str, batch: str | None, priority: int) -> Job:
+    """The job of the file; one that had failed is tried again, since somebody asks for it."""
+    opened = services()
+    data = read_asset(source, opened.settings.max_bytes)
+    with opened_ledger() as ledger:
+        job = submit(
+            ledger, opened, data, source.name, creator=creator, batch=batch, priority=priority,
+            now=clock(), pipeline=avatar_pipeline(opened.settings, preset),
+        )  # fmt: skip
+        return replay_job(ledger, job.id, clock()) if job.state == JobState.FAILED else job
 
 
 def main() -> None:

@@ -8,46 +8,60 @@ import io
 from PIL import Image
 from prefect.artifacts import create_markdown_artifact
 
-from rigline.bootstrap import Outcome
-from rigline.pipelines.report import Report
+from rigline.engine.job import Job
+from rigline.pipelines.job_kind import FinishedRun
 from rigline.render.body_picture import png_bytes
 
 COLOURS = 64
 """The picture travels inside the text, so it is made small."""
 
+PICTURE_STAGE = "picture"
+"""A stage of this name makes a PNG that shows the result."""
 
-def publish_report(outcome: Outcome) -> None:
-    """A markdown artifact of the running flow: verdict, reasons, picture, confidence by stage."""
-    report = outcome.report
+
+def publish_job(job: Job, finished: FinishedRun) -> None:
+    """A markdown artifact of the running flow: state, reasons, picture, confidence by stage."""
     create_markdown_artifact(
-        key=f"avatar-{report.asset.sha256[:16]}",
-        markdown=report_markdown(report, outcome.preview_png),
-        description=f"{report.asset.name}: {report.verdict}",
+        key=f"job-{job.id}",
+        markdown=job_markdown(job, finished),
+        description=f"{finished.asset.name}: {job.state}",
     )
 
 
-def report_markdown(report: Report, preview_png: bytes) -> str:
+def job_markdown(job: Job, finished: FinishedRun) -> str:
     """The artifact's text; the picture is embedded."""
-    picture = png_bytes(Image.open(io.BytesIO(preview_png)).convert("RGB"), COLOURS)
-    data = base64.b64encode(picture).decode("ascii")
-    rows = [
-        f"| {name} | {'' if s.confidence is None else f'{s.confidence:.2f}'} "
-        f"| {s.seconds:.2f} | {'yes' if s.reused else ''} |"
-        for name, s in report.stages.items()
-    ]
-    doubts = [f"- {reason}" for reason in report.reasons] or ["No doubts."]
-    known = "" if report.calibrated else " (not calibrated)"
+    judgement = finished.judgement
+    rows = []
+    for name, run in finished.runs.items():
+        confidence = judgement.stage_confidence.get(name)
+        shown = "" if confidence is None else f"{confidence:.2f}"
+        how = "corrected" if run.override else "vetted" if name in finished.vetted else ""
+        rows.append(f"| {name} | {shown} | {run.record.seconds:.2f} | {how} |")
+    doubts = [f"- {_escaped(reason)}" for reason in judgement.reasons] or ["No doubts."]
+    known = "" if judgement.calibrated else " (not calibrated)"
     return "\n".join(
         [
-            f"# {report.asset.name}: {report.verdict}",
-            f"Confidence {report.confidence:.2f}{known}",
+            f"# {_escaped(finished.asset.name)}: {judgement.verdict}",
+            f"Job `{job.id}` is **{job.state}**. Confidence {judgement.confidence:.2f}{known}",
             "",
             *doubts,
             "",
-            f"![preview](data:image/png;base64,{data})",
-            "",
-            "| stage | confidence | seconds | reused |",
+            *_picture(finished),
+            "| stage | confidence | seconds | by a person |",
             "|---|---|---|---|",
             *rows,
         ]
     )
+
+
+def _picture(finished: FinishedRun) -> list[str]:
+    if PICTURE_STAGE not in finished.runs:
+        return []
+    preview = Image.open(io.BytesIO(finished.value(PICTURE_STAGE))).convert("RGB")
+    data = base64.b64encode(png_bytes(preview, COLOURS)).decode("ascii")
+    return [f"![preview](data:image/png;base64,{data})", ""]
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown and HTML show as it is."""
+    return "".join(f"&#{ord(c)};" if c in "<>&`*_[]|#!\\" else c for c in text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
@@ -19,12 +20,13 @@ from rigline.errors import InvalidInput
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.repository import shipped_repository
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
-from rigline.pipelines.report import AssetEntry, PolicyEntry, Report, build_report
+from rigline.pipelines.avatar_outcome import AVATAR_JOBS, Outcome, conclude
+from rigline.pipelines.job_kind import FinishedRun, JobKind, JobKinds, kind_of
+from rigline.pipelines.report import AssetEntry
 from rigline.settings import Settings, load_settings
 from rigline.storage.local import LocalStore
 from rigline.storage.memory import MemoryStore
 from rigline.storage.s3_location import S3Location, bucket_and_prefix
-from rigline.triage.judgement import judge
 from rigline.triage.policy import Policy
 from rigline.triage.subject import Subject
 
@@ -35,6 +37,10 @@ PRESETS: Final = ("development",)
 """Presets that are there; the rules know ``marketplace`` already, the assembly does not."""
 
 
+KINDS: Final[JobKinds] = {kind.pipeline.name: kind for kind in (AVATAR_JOBS,)}
+"""The kinds of jobs that come with Rigline."""
+
+
 @dataclass(frozen=True)
 class Services:
     """What every job of one installation shares."""
@@ -43,20 +49,12 @@ class Services:
     models: Models
     policy: Policy
     settings: Settings
+    kinds: JobKinds = field(default_factory=lambda: KINDS)
 
 
 def in_memory(services: Services) -> Services:
     """The same services with an empty artifact store of their own, which keeps nothing on disk."""
     return replace(services, store=MemoryStore())
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished avatar: its file, its picture and its report."""
-
-    report: Report
-    avatar_glb: bytes
-    preview_png: bytes
 
 
 def open_services(settings: Settings | None = None) -> Services:
@@ -70,7 +68,37 @@ def open_services(settings: Settings | None = None) -> Services:
             "The triton backend is not there yet.", remedy="Use the embedded backend."
         )
     models = EmbeddedModels(settings.models or shipped_repository(), settings.threads)
-    return Services(open_store(settings), models, load_policy(settings.policy), settings)
+    policy = load_policy(settings.policy)
+    return Services(open_store(settings), models, policy, settings, load_kinds(settings.pipelines))
+
+
+def load_kinds(named: str = "") -> JobKinds:
+    """The kinds of jobs: Rigline's own, and those ``named`` as ``module:NAME,module:NAME``.
+
+    Each name is that of a :class:`JobKind` or a :class:`Pipeline`. Raises ``InvalidInput`` for what
+    cannot be imported or is neither.
+    """
+    kinds = dict(KINDS)
+    for place in filter(None, (part.strip() for part in named.split(","))):
+        kind = _imported_kind(place)
+        kinds[kind.pipeline.name] = kind
+    return kinds
+
+
+def _imported_kind(place: str) -> JobKind:
+    module, _, name = place.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidInput(
+            f"The pipeline {place} cannot be imported: {error}.",
+            remedy="RIGLINE_PIPELINES names each as module:NAME; is the module on PYTHONPATH?",
+        ) from error
+    if isinstance(found, Pipeline):
+        return JobKind(found)
+    if not isinstance(found, JobKind):
+        raise InvalidInput(f"{place} is neither a pipeline nor a kind of jobs, but {found!r:.80}.")
+    return found
 
 
 def open_store(settings: Settings) -> ArtifactStore:
@@ -130,6 +158,13 @@ def avatar_pipeline(settings: Settings, preset: str = "development") -> Pipeline
     )
 
 
+def pipeline_named(services: Services, name: str, preset: str = "development") -> Pipeline:
+    """The pipeline of that name as the settings want it; ``InvalidInput`` when there is none."""
+    if name == AVATAR_AUTO_SETUP.name:
+        return avatar_pipeline(services.settings, preset)
+    return kind_of(services.kinds, name).pipeline
+
+
 def set_up_avatar(
     services: Services,
     data: bytes,
@@ -137,44 +172,18 @@ def set_up_avatar(
     preset: str = "development",
     on_stage: Callable[[StageRun], None] = lambda run: None,
 ) -> Outcome:
-    """Run avatar set-up over one file, in this process.
+    """Run avatar set-up over one file, in this process and without a ledger.
+
+    The asset's hash draws the audit sample, and no override of the policy applies.
 
     Raises ``InvalidInput`` when the file cannot be used, and what else the stages raise.
     """
     pipeline = avatar_pipeline(services.settings, preset)
     bench = Workbench(services.store, services.models, name)
-    asset_sha256 = services.store.put(data)
-    runs = run_pipeline(pipeline, asset_sha256, bench, on_stage)
-    return conclude(
-        services, pipeline, bench, AssetEntry(name=name, sha256=asset_sha256, bytes=len(data)), runs
-    )
-
-
-def conclude(
-    services: Services,
-    pipeline: Pipeline,
-    bench: Workbench,
-    asset: AssetEntry,
-    runs: Mapping[str, StageRun],
-    subject: Subject | None = None,
-) -> Outcome:
-    """Judge a finished run and gather what it made.
-
-    Without a subject the asset's hash draws the audit sample, and no override applies.
-    """
-    policy = services.policy
-    evidence = {name: run.record.evidence for name, run in runs.items()}
-    judgement = judge(evidence, policy, subject or Subject(asset.sha256))
-
-    def value(stage: str) -> Any:
-        return bench.value(pipeline, stage, runs[stage].sha256)
-
-    report = build_report(
-        (pipeline.name, pipeline.version), asset, runs,
-        {name: value(name) for name in ("orient", "rig", "validate")}, judgement,
-        PolicyEntry(name=policy.name, version=policy.version),
-    )  # fmt: skip
-    return Outcome(report, value("assemble"), value("picture"))
+    asset = AssetEntry(name=name, sha256=services.store.put(data), bytes=len(data))
+    runs = run_pipeline(pipeline, asset.sha256, bench, on_stage)
+    subject = Subject(asset.sha256)
+    return conclude(FinishedRun(pipeline, bench, asset, runs, services.policy, subject))
 
 
 def load_policy(path: Path | None = None) -> Policy:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rigline.bootstrap import Outcome
 from rigline.errors import InvalidInput
+from rigline.pipelines.avatar_outcome import Outcome
 
 AVATAR_SUFFIX: Final = ".avatar.glb"
 
@@ -43,6 +44,15 @@ def write_outcome(outcome: Outcome, files: OutputFiles) -> None:
     write_file(files.avatar, outcome.avatar_glb)
     write_file(files.preview, outcome.preview_png)
     write_file(files.report, outcome.report.to_bytes())
+
+
+def write_files(files: Mapping[str, bytes], folder: Path, stem: str) -> list[Path]:
+    """Write files in their order, each as ``STEM.ENDING`` for its ending; their paths."""
+    paths = []
+    for ending, data in files.items():
+        paths.append(folder / f"{stem}.{ending}")
+        write_file(paths[-1], data)
+    return paths
 
 
 def write_file(path: Path, data: bytes) -> None:

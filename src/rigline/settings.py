@@ -47,6 +47,9 @@ class Settings(BaseSettings):
         default=None, description="Model repository; by default the one that came with Rigline."
     )
     backend: Backend = "embedded"
+    pipelines: str = Field(
+        default="", description="Pipelines of your own: module:NAME, with commas between."
+    )
     policy: Path | None = Field(
         default=None, description="Policy file; by default config/policies/default.toml."
     )

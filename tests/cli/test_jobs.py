@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from rigline.cli import app, ledger_session
 from rigline.review.ticket import UNDO_WINDOW
+from tests.support.ledgers import PostgresServer
 from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,9 +152,9 @@ def test_nothing_to_do_is_no_error() -> None:
 
 
 def test_a_ledger_without_tables_or_server_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RIGLINE_DATABASE", f"sqlite:///{tmp_path / 'other.db'}")
+    monkeypatch.setenv("RIGLINE_DATABASE", postgres.new_database(empty=True))
     result = run("jobs", "list")
     assert (result.exit_code, "rigline db upgrade" in result.stderr) == (2, True)
     monkeypatch.setenv("RIGLINE_DATABASE", f"postgresql://u@127.0.0.1:{free_port()}/x")

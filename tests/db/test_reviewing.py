@@ -104,7 +104,7 @@ def test_an_undone_decision_is_never_sent(ledger: Ledger) -> None:
     with ledger.reading() as work:
         assert work.outbox.due(NOW + 2 * UNDO_WINDOW, 9) == []
         assert work.decisions.get("d1").undone_at == NOW + SECOND
-        assert work.decisions.corrections_in_force("j1") == []
+        assert work.decisions.corrections_of("j1") == []
     with pytest.raises(ReviewConflict, match="new id"):
         decided(ledger, token=again.fencing_token, now=NOW + 2 * SECOND)
     decided(ledger, Approval(), token=again.fencing_token, decision_id="d2")
@@ -123,7 +123,7 @@ def test_a_refused_undo_changes_nothing(ledger: Ledger) -> None:
         assert len(work.outbox.due(DUE, 9)) == 1
 
 
-def test_the_latest_correction_of_a_stage_is_in_force(ledger: Ledger) -> None:
+def test_corrections_come_in_the_order_in_which_they_were_made(ledger: Ledger) -> None:
     claimed(ledger)
     decided(ledger)
     later = NOW + MINUTE
@@ -135,9 +135,9 @@ def test_the_latest_correction_of_a_stage_is_in_force(ledger: Ledger) -> None:
     decided(ledger, second, token=ticket.fencing_token, now=later, decision_id="d2")
     with ledger.transaction() as work:
         work.decisions.record_artifact("d2", "rig", "c" * 64)
-        in_force = work.decisions.corrections_in_force("j1")
-    assert [(c.correction.stage, c.decision_id, c.artifact_sha256) for c in in_force] == [
-        ("cage", "d1", None), ("rig", "d2", "c" * 64),
+        made = work.decisions.corrections_of("j1")
+    assert [(c.correction.stage, c.decision_id, c.artifact_sha256) for c in made] == [
+        ("cage", "d1", None), ("rig", "d1", None), ("rig", "d2", "c" * 64),
     ]  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def worker(
     """A worker that serves what prefect.yaml deploys; gives the environment of both."""
     folder = tmp_path_factory.mktemp("worker")
     env = {**server_env, "RIGLINE_STORE": str(folder / "store"), "PYTHONPATH": str(root)}
+    env["RIGLINE_DATABASE"] = f"sqlite:///{folder / 'ledger.db'}"
     _prefect(env, root, "work-pool", "create", "rigline", "--type", "process")
     _prefect(env, root, "--no-prompt", "deploy", "--all")
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "rigline"]

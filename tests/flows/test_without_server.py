@@ -17,6 +17,7 @@ def test_flow_runs_without_a_server_of_its_own(root: Path, tmp_path: Path) -> No
         "PREFECT_HOME": str(tmp_path / "home"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "RIGLINE_STORE": str(tmp_path / "store"),
+        "RIGLINE_DATABASE": f"sqlite:///{tmp_path / 'ledger.db'}",
     }
     sample = root / "benchmarks/samples/toy_robot.glb"
     done = subprocess.run(

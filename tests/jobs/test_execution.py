@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -203,6 +204,7 @@ def test_a_pipeline_that_is_no_longer_there_fails_the_job(sqlite_ledger: Ledger)
     from rigline.jobs.execution import run
 
     office = Office(sqlite_ledger)
-    job = run(sqlite_ledger, office.services, office.submit().id, office.clock)
+    services = replace(office.services, kinds={})
+    job = run(sqlite_ledger, services, office.submit().id, office.clock)
     assert job.state == JobState.FAILED
     assert "'words'" in job.error

@@ -10,9 +10,10 @@ import pytest
 from rigline.avatar.body import N_PARTS, PART_NAMES
 from rigline.avatar.canonical import TURNS
 from rigline.avatar.mesh import Floats
-from rigline.bootstrap import Outcome, Services, in_memory, open_services, set_up_avatar
+from rigline.bootstrap import Services, in_memory, open_services, set_up_avatar
 from rigline.evaluation.rigs import Rig, rig_of
 from rigline.formats.rigged_glb import read_rigged
+from rigline.pipelines.avatar_outcome import Outcome
 from rigline.settings import Settings
 from tests.support.bodies import capsule_body
 from tests.support.glb_files import gltf_problems, obj_text, plain_glb

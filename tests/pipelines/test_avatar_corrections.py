@@ -12,20 +12,23 @@ import pytest
 
 from rigline.avatar.body import PART_NAMES, Part
 from rigline.avatar.mesh import weld
-from rigline.bootstrap import Services, avatar_pipeline, conclude, open_services
+from rigline.bootstrap import Services, avatar_pipeline, open_services
 from rigline.engine.override import Override
 from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput
 from rigline.evaluation.rigs import rig_of
 from rigline.formats.rigged_glb import read_rigged
-from rigline.pipelines.avatar_corrections import amendment, corrected
+from rigline.pipelines.avatar_corrections import corrected
+from rigline.pipelines.avatar_outcome import AVATAR_JOBS, conclude
 from rigline.pipelines.correction_preview import preview_corrections
+from rigline.pipelines.job_kind import FinishedRun
 from rigline.pipelines.report import AssetEntry
 from rigline.review.correction import OPS_BY_STAGE, Correction, parse_correction
 from rigline.settings import Settings
 from rigline.storage.local import LocalStore
 from rigline.storage.overlay import OverlayStore
+from rigline.triage.subject import Subject
 from tests.support.glb_files import gltf_problems
 
 SAMPLE = Path(__file__).resolve().parents[2] / "benchmarks/samples/straw_hat.glb"
@@ -55,7 +58,7 @@ class Finished:
             self.asset_sha256,
             bench,
             overrides=overrides,
-            amendments=[amendment(c) for c in corrections],
+            amendments=[AVATAR_JOBS.amendment(c) for c in corrections],
         )
 
     def value(self, stage: str) -> Any:
@@ -120,7 +123,9 @@ def test_the_report_shows_the_joint_where_it_was_put(job: Finished) -> None:
     bench = job.trial()
     runs = job.run(bench, job.correction("rig", op))
     asset = AssetEntry(name="a.glb", sha256=job.asset_sha256, bytes=1)
-    report = conclude(job.services, job.pipeline, bench, asset, runs).report
+    subject = Subject(job.asset_sha256)
+    finished = FinishedRun(job.pipeline, bench, asset, runs, job.services.policy, subject)
+    report = conclude(finished).report
     joint = report.joints["LeftLowerArm"]
     assert joint.position_canonical == pytest.approx(op["position"])
     height = job.value("orient").height_asset
@@ -157,7 +162,9 @@ def test_a_preview_shows_what_will_be_and_leaves_the_store_as_it_was(job: Finish
     change = job.correction("rig", elbow_at(job, (0.02, 0.01, 0)))
     before = listing(job.store)
     known = set(job.bench.values)
-    seen = preview_corrections(job.pipeline, job.asset_sha256, job.bench, [amendment(change)])
+    seen = preview_corrections(
+        job.pipeline, job.asset_sha256, job.bench, [AVATAR_JOBS.amendment(change)]
+    )
     assert listing(job.store) == before
     assert set(job.bench.values) == known
     assert set(seen.outputs) == {"rig"} | computed(seen.runs)
@@ -174,7 +181,9 @@ def listing(store: LocalStore) -> dict[Path, tuple[int, int]]:
 
 def test_a_correction_of_another_output_is_left_out_and_reported(job: Finished) -> None:
     change = job.correction("rig", elbow_at(job, (0.02, 0, 0)), base="0" * 64)
-    seen = preview_corrections(job.pipeline, job.asset_sha256, job.bench, [amendment(change)])
+    seen = preview_corrections(
+        job.pipeline, job.asset_sha256, job.bench, [AVATAR_JOBS.amendment(change)]
+    )
     assert seen.dropped == ("rig",)
     assert seen.outputs == {}
     assert seen.runs["assemble"].sha256 == job.runs["assemble"].sha256

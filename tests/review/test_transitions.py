@@ -47,6 +47,7 @@ undo             -            -             -         -           rl:claimed  -
 settle           -            -             -         -           s:closed    -
 return_to_queue  -            -             -         -           -           s:open
 reopen           -            -             -         -           -           l:open
+raise_priority   s:open       -             -         s:escalated -           -
 """
 LETTER = {"r": Role.REVIEWER, "l": Role.LEAD, "s": Role.SYSTEM}
 

@@ -113,6 +113,10 @@ class LedgerTickets:
         with self._ledger.reading() as work:
             return work.tickets.due(now, limit)
 
+    def overdue(self, now: datetime, limit: int) -> Sequence[Ticket]:
+        with self._ledger.reading() as work:
+            return work.tickets.overdue(now, limit)
+
     def append_audit(self, entry: AuditEntry) -> None:
         with self._ledger.transaction() as work:
             work.tickets.append_audit(entry)

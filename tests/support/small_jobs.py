@@ -10,20 +10,28 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rigline.bootstrap import Services
+from rigline.db import reviewing
 from rigline.db.ledger import Ledger, Work
 from rigline.engine.codec import json_codec
-from rigline.engine.job import Job
+from rigline.engine.job import Job, JobState
 from rigline.engine.pipeline import ASSET, Pipeline
 from rigline.engine.stage import AssetFile, Produced, Stage, StageContext
 from rigline.errors import InvalidInput, ServiceUnavailable
 from rigline.jobs.execution import run
+from rigline.jobs.resumption import resume
 from rigline.jobs.submission import submit
+from rigline.pipelines.job_kind import JobKind
+from rigline.review import queue
+from rigline.review.correction import parse_correction
+from rigline.review.decision import Corrections, Decision
+from rigline.review.ticket import UNDO_WINDOW, Actor, Ticket
 from rigline.settings import Settings
 from rigline.storage.memory import MemoryStore
 from rigline.triage.policy import Policy, Term
-from tests.support.tickets import NOW, SECOND
+from tests.support.tickets import ANN, LEASE, NOW, SECOND
 
 TERM = Term(evidence="words", good=4, bad=0, reason="only {value:.0f} words")
+OPS = {stage: frozenset({"set_output"}) for stage in ("read", "split", "count")}
 POLICY = Policy(
     name="small", version=1, calibrated=False, review_below=0.0, stages={"count": (TERM,)}
 )
@@ -88,7 +96,8 @@ class Office:
 
     @property
     def services(self) -> Services:
-        return Services(self.store, None, self.policy, Settings())  # type: ignore[arg-type]
+        kinds = {"words": JobKind(self.pipeline, OPS)}
+        return Services(self.store, None, self.policy, Settings(), kinds)  # type: ignore[arg-type]
 
     def submit(self, text: bytes = b"one two three", **chosen: Any) -> Job:
         fields: dict[str, Any] = {"creator": "carol", "batch": "b1", "now": self.clock(), **chosen}
@@ -97,8 +106,45 @@ class Office:
 
     def run(self, job_id: str, **chosen: Any) -> Job:
         ledger = chosen.pop("ledger", self.ledger)
-        known = {"words": self.pipeline}
-        return run(ledger, self.services, job_id, self.clock, pipelines=known, **chosen)
+        return run(ledger, self.services, job_id, self.clock, **chosen)
+
+    def resume(self, decision_id: str, **chosen: Any) -> Job:
+        ledger = chosen.pop("ledger", self.ledger)
+        return resume(ledger, self.services, decision_id, self.clock, **chosen)
+
+    def in_review(self, text: bytes = b"one two three", **chosen: Any) -> Job:
+        """A job that waits in the queue."""
+        job = self.run(self.submit(text, **chosen).id)
+        assert job.state == JobState.IN_REVIEW
+        return job
+
+    def decide(
+        self, decision: Decision, decision_id: str = "d1", who: Actor = ANN, *, settle: bool = True
+    ) -> Ticket:
+        """Somebody claims the next ticket and decides; with ``settle`` for good."""
+        with self.ledger.transaction() as work:
+            ticket = queue.claim_next(work.tickets, who, self.clock(), LEASE)
+        assert ticket is not None
+        decided = reviewing.decide(
+            self.ledger, ticket.id, who, ticket.fencing_token, self.clock(),
+            decision_id=decision_id, decision=decision,
+        )  # fmt: skip
+        if settle:
+            self.clock.wait(UNDO_WINDOW)
+        return decided
+
+    def output(self, job_id: str, stage: str) -> str:
+        """sha256 of the latest output of a stage."""
+        with self.ledger.reading() as work:
+            return {run.stage: run.sha256 for run in work.jobs.runs(job_id)}[stage]
+
+    def correction(self, job_id: str, stage: str, value: Any, base: str = "") -> Corrections:
+        """A decision that puts ``value`` in the place of a stage's output."""
+        found = {
+            "schema_version": 1, "stage": stage, "ops": [{"op": "set_output", "value": value}],
+            "base_artifact_sha256": base or self.output(job_id, stage),
+        }  # fmt: skip
+        return Corrections((parse_correction(found, OPS),))
 
     def judging(self, **changes: Any) -> Office:
         """The same office with a policy of another name that differs in this."""

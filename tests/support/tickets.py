@@ -29,6 +29,7 @@ def open_ticket(number: int = 1, **changes: Any) -> Ticket:
         "created_at": NOW - timedelta(days=1) + number * SECOND,
         "flagged": ("rig",),
         "reasons": ("rig: the views disagree",),
+        "overdue_at": NOW,
     }
     return Ticket(**{**fields, **changes})
 
@@ -97,6 +98,7 @@ ACTIONS: dict[ActionKind, Callable[[Actor, datetime, int], Action]] = {
         who, now, ("cage",), ("cage: inside the body",)
     ),
     ActionKind.REOPEN: lambda who, now, token: act.Reopen(who, now, "a second look"),
+    ActionKind.RAISE_PRIORITY: lambda who, now, token: act.RaisePriority(who, now),
 }
 
 

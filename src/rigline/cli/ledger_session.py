@@ -34,7 +34,7 @@ def opened_ledger() -> Iterator[Ledger]:
     """
     try:
         ledger = open_ledger(load_settings())
-        from rigline.jobs.resolution import carry_out_due
+        from rigline.jobs.resumption import carry_out_due
 
         try:
             carry_out_due(ledger, clock())

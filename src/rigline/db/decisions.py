@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from rigline.db.database import insert_once
-from rigline.db.tables import CORRECTIONS, DECISIONS
+from rigline.db.tables import CORRECTIONS, DECISIONS, OUTBOX
 from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
 from rigline.review.correction import Correction
 from rigline.review.decision import Corrections, Decision, DecisionKind, RejectCode, Rejection
@@ -78,12 +79,7 @@ class Decisions:
         found = self._connection.execute(select(DECISIONS).where(D.id == decision_id)).first()
         if found is None:
             raise InvalidInput(f"There is no decision {decision_id!r}.", decision=decision_id)
-        row = found._mapping
-        return RecordedDecision(
-            row["id"], row["ticket_id"], row["job_id"], DecisionKind(row["kind"]),
-            RejectCode(row["code"]) if row["code"] else None, row["note"], row["decided_by"],
-            row["decided_at"], row["undone_at"],
-        )  # fmt: skip
+        return _decision_of(found._mapping)
 
     def mark_undone(self, decision_id: str, now: datetime) -> None:
         """Put a decision out of force."""
@@ -101,19 +97,43 @@ class Decisions:
             for row in self._connection.execute(query)
         ]
 
-    def corrections_in_force(self, job_id: str) -> Sequence[RecordedCorrection]:
-        """For each stage of a job that was corrected, the latest correction that was not undone."""
+    def corrections_of(self, job_id: str) -> Sequence[RecordedCorrection]:
+        """The corrections of a job whose decisions stand, in the order in which they were made."""
         query = (
-            select(C.stage, C.decision_id, C.document, C.artifact_sha256)
+            select(C.decision_id, C.document, C.artifact_sha256)
             .join_from(CORRECTIONS, DECISIONS, C.decision_id == D.id)
             .where(D.job_id == job_id, D.undone_at.is_(None))
-            .order_by(D.decided_at, D.id)
+            .order_by(D.decided_at, D.id, C.stage)
         )
-        latest = {
-            stage: RecordedCorrection(decision, Correction.model_validate(document), sha256)
-            for stage, decision, document, sha256 in self._connection.execute(query)
-        }
-        return [latest[stage] for stage in sorted(latest)]
+        return [
+            RecordedCorrection(decision, Correction.model_validate(document), sha256)
+            for decision, document, sha256 in self._connection.execute(query)
+        ]
+
+    def of_job(self, job_id: str) -> Sequence[RecordedDecision]:
+        """All decisions about a job, undone ones too, in the order in which they were made."""
+        query = select(DECISIONS).where(D.job_id == job_id).order_by(D.decided_at, D.id)
+        return [_decision_of(row) for row in self._connection.execute(query).mappings()]
+
+    def due(self, now: datetime, kinds: Sequence[DecisionKind], limit: int) -> Sequence[str]:
+        """Ids of standing decisions of these kinds whose message is due, the longest overdue first.
+
+        A message that was sent and is not due again for a while counts as due: whoever can act on
+        it need not wait for the next attempt.
+        """
+        query = (
+            select(D.id)
+            .join_from(DECISIONS, OUTBOX, D.id == OUTBOX.c.id)
+            .where(
+                D.kind.in_([str(kind) for kind in kinds]),
+                D.undone_at.is_(None),
+                OUTBOX.c.acknowledged_at.is_(None),
+                or_(OUTBOX.c.due_at <= now, OUTBOX.c.attempts > 0),
+            )
+            .order_by(OUTBOX.c.due_at, D.id)
+            .limit(limit)
+        )
+        return list(self._connection.execute(query).scalars())
 
     def record_artifact(self, decision_id: str, stage: str, sha256: str) -> None:
         """Note the artifact that came of a correction. The same again changes nothing.
@@ -136,3 +156,11 @@ class Decisions:
                 decision=decision_id,
                 stage=stage,
             )
+
+
+def _decision_of(row: Mapping[Any, Any]) -> RecordedDecision:
+    return RecordedDecision(
+        row["id"], row["ticket_id"], row["job_id"], DecisionKind(row["kind"]),
+        RejectCode(row["code"]) if row["code"] else None, row["note"], row["decided_by"],
+        row["decided_at"], row["undone_at"],
+    )  # fmt: skip

@@ -43,9 +43,9 @@ class Ledger:
     """One database, SQLite or PostgreSQL. Safe for many threads; connects on first use.
 
     It travels between processes as its ``address``, which may hold a password; ``name`` is for
-    messages and holds none. Everything that reaches the database raises
-    ``ServiceUnavailable`` when that does not answer, and ``InvalidInput`` when its tables are not
-    those of this Rigline.
+    messages and holds none. A new SQLite file gets its tables on first use; a server's database is
+    left to ``upgrade``. Everything that reaches the database raises ``ServiceUnavailable`` when
+    that does not answer, and ``InvalidInput`` when its tables are not those of this Rigline.
     """
 
     def __init__(self, database: str) -> None:
@@ -60,8 +60,8 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[Work]:
         """A unit of work, committed at the end of the block unless it raises."""
+        self._check()
         with translated(self.name), self._engine.begin() as connection:
-            self._check(connection)
             yield Work(connection, writes=True)
 
     @contextmanager
@@ -70,9 +70,9 @@ class Ledger:
         options: dict[str, Any] = {WRITES: False}
         if self._engine.dialect.name == "postgresql":
             options |= {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+        self._check()
         with translated(self.name), self._engine.connect() as connection:
             connection.execution_options(**options)
-            self._check(connection)
             yield Work(connection, writes=False)
 
     def upgrade(self) -> Revision:
@@ -91,11 +91,13 @@ class Ledger:
         """Close the connections that nobody uses."""
         self._engine.dispose()
 
-    def _check(self, connection: Connection) -> None:
+    def _check(self) -> None:
         """Once: that the tables are there."""
         if self._checked:
             return
-        revision = migration.revision_of(connection)
+        revision = self.revision()
+        if revision.current is None and self._engine.dialect.name == "sqlite":
+            revision = self.upgrade()
         if not revision.known:
             raise InvalidInput(
                 f"The database {self.name} belongs to a later Rigline.",

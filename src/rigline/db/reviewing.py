@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rigline.db.ledger import Ledger, Work
-from rigline.errors import ContractViolation
+from rigline.engine.job import STOPPED, Job, JobAction, JobState
+from rigline.errors import ContractViolation, ReviewConflict
 from rigline.review import queue
-from rigline.review.decision import Decision
+from rigline.review.decision import Decision, DecisionKind
 from rigline.review.ticket import Actor, Ticket
 
 DECISION_RECORDED: Final = "rigline.decision.recorded"
@@ -41,9 +42,12 @@ def record_decision(
     """Decide; ticket, decision, corrections, audit and message go into one unit of work.
 
     The message, whose id is the decision's, is due when the decision can no longer be undone. Sent
-    again by the same person with the same id: no change. Raises what ``queue.decide`` raises.
+    again by the same person with the same id: no change. Raises what ``queue.decide`` raises, and
+    ``ReviewConflict`` for the approval of a job that stopped on its way.
     """
     before = work.tickets.get(ticket_id)
+    if decision.kind == DecisionKind.APPROVE:
+        _check_whole(work.jobs.get(before.job_id), before)
     ticket = queue.decide(
         work.tickets, ticket_id, actor, token, now, decision_id=decision_id, decision=decision
     )
@@ -69,3 +73,35 @@ def take_back_decision(
             decision=decision_id,
         )
     return ticket
+
+
+def reopen(ledger: Ledger, ticket_id: str, actor: Actor, now: datetime, reason: str) -> Ticket:
+    """Open a closed ticket again, and have its job wait for the new decision.
+
+    Raises what ``queue.reopen`` raises, and ``ReviewConflict`` while the former decision has not
+    taken effect.
+    """
+    with ledger.transaction() as work:
+        ticket = queue.reopen(work.tickets, ticket_id, actor, now, reason)
+        job = work.jobs.get(ticket.job_id)
+        if job.state not in (JobState.PUBLISHED, JobState.REJECTED):
+            raise ReviewConflict(
+                f"The job {job.id} is {job.state}: the last decision has not taken effect.",
+                remedy="Try again in a minute.",
+                conflict="illegal_transition",
+                ticket=ticket_id,
+                state=str(job.state),
+            )
+        work.jobs.transition(job, JobAction.REOPEN, now)
+        return ticket
+
+
+def _check_whole(job: Job, ticket: Ticket) -> None:
+    if job.judged is not None and job.judged.verdict == STOPPED:
+        raise ReviewConflict(
+            f"The job {job.id} stopped before its end: there is nothing to publish.",
+            remedy="Correct an earlier stage, or reject the job.",
+            conflict="illegal_transition",
+            ticket=ticket.id,
+            action="approve",
+        )

@@ -27,6 +27,9 @@ NAMING: Final = {
 METADATA: Final = MetaData(naming_convention=NAMING)
 
 
+_WAITS: Final = "state IN ('open', 'escalated')"
+
+
 class Row(SQLModel):
     """Base of all tables."""
 
@@ -127,6 +130,10 @@ class TicketRow(Row, table=True):
         ),
         Index("ix_tickets_claimable", "state", text("priority DESC"), "created_at", "id"),
         Index("ix_tickets_preferred", "preferred_reviewer", "state"),
+        Index(
+            "ix_tickets_overdue", "overdue_at",
+            sqlite_where=text(_WAITS), postgresql_where=text(_WAITS),
+        ),
     )  # fmt: skip
 
     id: str = Field(primary_key=True)
@@ -151,6 +158,7 @@ class TicketRow(Row, table=True):
     decided_at: datetime | None = _moment(default=None)
     due_at: datetime | None = _moment(default=None, index=True)
     version: int
+    overdue_at: datetime | None = _moment(default=None)
 
 
 class TicketSkipRow(Row, table=True):

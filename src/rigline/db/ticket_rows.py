@@ -35,6 +35,7 @@ def ticket_row(ticket: Ticket) -> dict[str, Any]:
         "decided_by": ticket.decided_by,
         "decided_at": ticket.decided_at,
         "due_at": ticket.due_at,
+        "overdue_at": ticket.overdue_at,
         "version": ticket.version,
     }
 

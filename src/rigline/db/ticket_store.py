@@ -92,6 +92,13 @@ class SqlTicketStore:
             select(TICKETS).where(T.due_at <= now).order_by(T.due_at, T.id).limit(limit)
         )
 
+    def overdue(self, now: datetime, limit: int) -> Sequence[Ticket]:
+        waits = T.state.in_([str(TicketState.OPEN), str(TicketState.ESCALATED)])
+        return self._tickets(
+            select(TICKETS).where(waits, T.overdue_at <= now).order_by(T.overdue_at, T.id)
+            .limit(limit)
+        )  # fmt: skip
+
     def find(
         self, states: Sequence[TicketState] = (), *, job_id: str | None = None, limit: int = 100
     ) -> Sequence[Ticket]:

@@ -109,6 +109,10 @@ class Job:
             )
 
 
+STOPPED: Final = "stopped"
+"""Verdict over a job in review that got no further: nothing of it can be published."""
+
+_BEGINS: Final = (JobAction.START, JobAction.RESUME)
 WITH_ERROR: Final = (JobState.PARKED, JobState.FAILED)
 
 _AT_WORK: Final = (JobState.RUNNING, JobState.RESUMING)
@@ -137,7 +141,8 @@ def advance(
 ) -> Job:
     """The job after the action, one version on.
 
-    ``judged`` replaces what an earlier run was judged; ``error`` goes with ``PARK`` and ``FAIL``
+    ``judged`` replaces what an earlier run was judged, which a run that begins puts out of force;
+    ``error`` goes with ``PARK`` and ``FAIL``
     and with nothing else. Raises ``ReviewConflict`` when the table is against it, with
     ``conflict``, ``job``, ``action`` and ``state``.
     """
@@ -155,7 +160,7 @@ def advance(
     return replace(
         job,
         state=after,
-        judged=judged or job.judged,
+        judged=judged or (None if action in _BEGINS else job.judged),
         error=error,
         updated_at=now,
         version=job.version + 1,

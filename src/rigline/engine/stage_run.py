@@ -200,25 +200,33 @@ def run_pipeline(
     Raises ``InvalidInput`` for one that names no stage, ``ContractViolation`` for two overrides of
     one stage.
     """
-    kept = _by_stage(pipeline, overrides)
-    for amendment in amendments:
-        pipeline.stage(amendment.stage)
+    kept, changes = corrections_by_stage(pipeline, overrides, amendments)
     shas = {ASSET: asset_sha256}
     runs: dict[str, StageRun] = {}
     for stage in pipeline:
-        own = [a for a in amendments if a.stage == stage.name]
-        run = run_corrected(pipeline, stage.name, shas, bench, kept.get(stage.name), own)
+        name = stage.name
+        run = run_corrected(pipeline, name, shas, bench, kept.get(name), changes.get(name, ()))
         runs[stage.name] = run
         shas[stage.name] = run.sha256
         on_stage(run)
     return runs
 
 
-def _by_stage(pipeline: Pipeline, overrides: Sequence[Override]) -> dict[str, Override]:
+def corrections_by_stage(
+    pipeline: Pipeline, overrides: Sequence[Override], amendments: Sequence[Amendment]
+) -> tuple[dict[str, Override], dict[str, list[Amendment]]]:
+    """The override of each stage that has one, and the amendments of each, in their order.
+
+    Raises ``InvalidInput`` for a stage that is not there, ``ContractViolation`` for two overrides
+    of one stage.
+    """
     kept: dict[str, Override] = {}
+    changes: dict[str, list[Amendment]] = {}
+    for amendment in amendments:
+        changes.setdefault(pipeline.stage(amendment.stage).name, []).append(amendment)
     for override in overrides:
         stage = pipeline.stage(override.stage)
         if stage.name in kept:
             raise ContractViolation(f"The stage {stage.name} has two overrides.", stage=stage.name)
         kept[stage.name] = override
-    return kept
+    return kept, changes

@@ -12,7 +12,7 @@ from rigline.db.jobs import ALL_JOBS, JobFilter
 from rigline.db.ledger import Ledger
 from rigline.engine.job import Job, JobAction, JobState
 from rigline.errors import InvalidInput, ReviewConflict
-from rigline.jobs.execution import is_lost
+from rigline.jobs.execution import AT_WORK, is_lost
 
 PAGE: Final = 500
 REPLAYED: Final = (JobState.FAILED, JobState.PARKED)
@@ -22,11 +22,11 @@ REPLAYED: Final = (JobState.FAILED, JobState.PARKED)
 def waiting(ledger: Ledger, now: datetime, which: JobFilter = ALL_JOBS) -> list[Job]:
     """The jobs to run, the highest priority first, then the oldest.
 
-    Those that are queued, parked, or running without a worker; states in ``which`` are not heeded.
+    Those that are queued, parked, or at work without a worker; states in ``which`` are not heeded.
     """
-    states = (JobState.QUEUED, JobState.PARKED, JobState.RUNNING)
+    states = (JobState.QUEUED, JobState.PARKED, *AT_WORK)
     found = _all(ledger, replace(which, states=states))
-    ready = [job for job in found if job.state != JobState.RUNNING or is_lost(job, now)]
+    ready = [job for job in found if job.state not in AT_WORK or is_lost(job, now)]
     return sorted(ready, key=lambda job: (-job.priority, job.created_at, job.id))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +14,8 @@ from rigline.avatar.canonical import CanonicalMesh, with_front
 from rigline.avatar.mesh import Ints
 from rigline.avatar.segmentation import Segmentation, with_part
 from rigline.avatar.skeleton import Skeleton
-from rigline.engine.override import Amendment
 from rigline.errors import InvalidInput
+from rigline.pipelines.job_kind import Inputs
 from rigline.review.correction import (
     Correction,
     MoveAttachment,
@@ -25,16 +24,6 @@ from rigline.review.correction import (
     Relabel,
     SetFront,
 )
-
-Inputs = Mapping[str, Any]
-"""Values of the stage's inputs, by the name of the stage that made each."""
-
-
-def amendment(correction: Correction) -> Amendment:
-    """The correction as something that a run of the pipeline applies."""
-    return Amendment(
-        correction.stage, correction.base_artifact_sha256, partial(corrected, correction)
-    )
 
 
 def corrected(correction: Correction, value: Any, inputs: Inputs) -> Any:

@@ -38,6 +38,7 @@ class ActionKind(StrEnum):
     SETTLE = "settle"
     RETURN_TO_QUEUE = "return_to_queue"
     REOPEN = "reopen"
+    RAISE_PRIORITY = "raise_priority"
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,13 @@ class Reopen(Action):
 
     def details(self) -> Mapping[str, str]:
         return {"reason": self.reason}
+
+
+@dataclass(frozen=True)
+class RaisePriority(Action):
+    """The ticket has waited too long."""
+
+    KIND = ActionKind.RAISE_PRIORITY
 
 
 def checked_moment(moment: datetime) -> datetime:

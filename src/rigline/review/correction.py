@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     FailFast,
     Field,
+    JsonValue,
     ValidationError,
     model_validator,
 )
@@ -148,8 +149,16 @@ class MoveAttachment(_Frozen):
     rotation: Quaternion | None = None
 
 
+class SetOutput(_Frozen):
+    """The whole output of a stage that makes plain JSON; for pipelines without other operations."""
+
+    op: Literal["set_output"]
+    value: JsonValue
+
+
 Op = Annotated[
-    SetFront | MoveJoint | Relabel | MoveCageVertices | MoveAttachment, Field(discriminator="op")
+    SetFront | MoveJoint | Relabel | MoveCageVertices | MoveAttachment | SetOutput,
+    Field(discriminator="op"),
 ]
 OPS_BY_STAGE: Final[Mapping[str, frozenset[str]]] = {
     "orient": frozenset({"set_front"}),

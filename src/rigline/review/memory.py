@@ -69,6 +69,11 @@ class MemoryTicketStore:
             due = [(t.due_at, t.id, t) for t in self._tickets.values() if t.due_at is not None]
         return [t for at, _, t in heapq.nsmallest(limit, due, key=lambda d: d[:2]) if at <= now]
 
+    def overdue(self, now: datetime, limit: int) -> Sequence[Ticket]:
+        with self._lock:
+            late = [(t.overdue_at, t.id, t) for t in self._tickets.values() if t.is_overdue(now)]
+        return [ticket for _, _, ticket in heapq.nsmallest(limit, late, key=lambda d: d[:2])]
+
     def append_audit(self, entry: AuditEntry) -> None:
         with self._lock:
             self._audit.setdefault(entry.ticket_id, []).append(entry)

@@ -144,11 +144,12 @@ def return_to_queue(
 
 @dataclass(frozen=True)
 class Swept:
-    """What the clock has moved: leases expired, holds ended, decisions settled."""
+    """What the clock has moved: leases expired, holds ended, decisions settled, tickets raised."""
 
     expired: int
     woken: int
     settled: int
+    raised: int
 
 
 _BY_CLOCK: Final[dict[TicketState, Callable[[Actor, datetime], Action]]] = {
@@ -171,7 +172,13 @@ def sweep(store: TicketStore, now: datetime) -> Swept:
                 moved += 1
         if len(page) < SWEEP_PAGE or not moved:
             break
-    return Swept(done[ActionKind.EXPIRE_LEASE], done[ActionKind.WAKE], done[ActionKind.SETTLE])
+    for ticket in store.overdue(now, SWEEP_PAGE):
+        outcome = apply(ticket, act.RaisePriority(SYSTEM, now))
+        done[outcome.audit.action] += _keep(store, ticket, outcome)
+    return Swept(
+        done[ActionKind.EXPIRE_LEASE], done[ActionKind.WAKE], done[ActionKind.SETTLE],
+        done[ActionKind.RAISE_PRIORITY],
+    )  # fmt: skip
 
 
 def change(store: TicketStore, ticket_id: str, action: Action) -> Ticket:

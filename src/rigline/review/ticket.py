@@ -17,6 +17,13 @@ PREFERENCE: Final = timedelta(minutes=15)
 """How long a returned ticket is offered to its preferred reviewer alone."""
 
 
+OVERDUE_AFTER: Final = timedelta(hours=24)
+"""How long a ticket waits before its priority rises, and then each time until it rises again."""
+
+RISE: Final = 10
+"""By how much it rises."""
+
+
 class TicketState(StrEnum):
     """Where a ticket stands. ``DECIDED`` lasts for the undo window, then comes ``CLOSED``."""
 
@@ -65,7 +72,8 @@ class Ticket:
 
     Of two ``priority`` numbers the larger goes first. ``flagged`` are the stages in doubt and
     ``reasons`` the sentences about them. ``fencing_token`` grows with each claim: whoever shows an
-    older one has lost the ticket. A ticket with ``escalated_by`` waits for a lead. Times are aware.
+    older one has lost the ticket. A ticket with ``escalated_by`` waits for a lead. At
+    ``overdue_at`` its priority rises if nobody has it by then. Times are aware.
 
     Raises ``ContractViolation`` for a combination that no transition leads to, so that a damaged
     row is met where it is read.
@@ -92,6 +100,7 @@ class Ticket:
     decision_id: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
+    overdue_at: datetime | None = None
     version: int = 0
 
     def __post_init__(self) -> None:
@@ -132,6 +141,11 @@ class Ticket:
     def is_due(self, now: datetime) -> bool:
         """Whether that time has come."""
         return self.due_at is not None and self.due_at <= now
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it has waited so long that its priority rises."""
+        waits = self.state in (TicketState.OPEN, TicketState.ESCALATED)
+        return waits and self.overdue_at is not None and self.overdue_at <= now
 
     def is_offered_to(self, reviewer: str, role: Role, now: datetime) -> bool:
         """Whether the queue may offer the ticket to that person.

@@ -48,6 +48,10 @@ class TicketStore(Protocol):
         """At most ``limit`` tickets that ``Ticket.is_due``, the longest overdue first."""
         ...
 
+    def overdue(self, now: datetime, limit: int) -> Sequence[Ticket]:
+        """At most ``limit`` tickets that ``Ticket.is_overdue``, the longest overdue first."""
+        ...
+
     def append_audit(self, entry: AuditEntry) -> None:
         """Keep an audit entry for good."""
         ...

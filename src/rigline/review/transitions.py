@@ -21,7 +21,16 @@ from rigline.review.conflict import (
     refusal,
 )
 from rigline.review.decision import DecisionKind
-from rigline.review.ticket import PREFERENCE, UNDO_WINDOW, Actor, Role, Ticket, TicketState
+from rigline.review.ticket import (
+    OVERDUE_AFTER,
+    PREFERENCE,
+    RISE,
+    UNDO_WINDOW,
+    Actor,
+    Role,
+    Ticket,
+    TicketState,
+)
 
 
 @dataclass(frozen=True)
@@ -228,11 +237,24 @@ def _return_to_queue(ticket: Ticket, action: act.ReturnToQueue) -> Ticket:
         reasons=action.reasons,
         preferred_reviewer=ticket.decided_by,
         preferred_until=action.now + PREFERENCE,
+        overdue_at=action.now + OVERDUE_AFTER,
     )
 
 
 def _reopen(ticket: Ticket, action: act.Reopen) -> Ticket:
-    return replace(ticket, **_UNDECIDED, **_UNESCALATED, state=TicketState.OPEN)
+    overdue_at = action.now + OVERDUE_AFTER
+    return replace(
+        ticket, **_UNDECIDED, **_UNESCALATED, state=TicketState.OPEN, overdue_at=overdue_at
+    )
+
+
+def _raise_priority(ticket: Ticket, action: act.RaisePriority) -> Ticket:
+    if not ticket.is_overdue(action.now):
+        raise refusal(
+            Conflict.TOO_EARLY, ticket, action,
+            "The ticket has not waited long enough.", "It goes by its priority and age.",
+        )  # fmt: skip
+    return replace(ticket, priority=ticket.priority + RISE, overdue_at=action.now + OVERDUE_AFTER)
 
 
 def _waiting(ticket: Ticket) -> Ticket:
@@ -267,4 +289,6 @@ TABLE: Final[Mapping[tuple[TicketState, ActionKind], Rule]] = {
     (TicketState.DECIDED, ActionKind.SETTLE): Rule(_settle, _SYSTEM),
     (TicketState.CLOSED, ActionKind.RETURN_TO_QUEUE): Rule(_return_to_queue, _SYSTEM),
     (TicketState.CLOSED, ActionKind.REOPEN): Rule(_reopen, _LEAD),
+    (TicketState.OPEN, ActionKind.RAISE_PRIORITY): Rule(_raise_priority, _SYSTEM),
+    (TicketState.ESCALATED, ActionKind.RAISE_PRIORITY): Rule(_raise_priority, _SYSTEM),
 }

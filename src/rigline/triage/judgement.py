@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,16 +54,23 @@ class Judgement:
         return self.verdict == "review" or self.audit
 
 
-def judge(evidence: JobEvidence, policy: Policy, subject: Subject | None = None) -> Judgement:
+def judge(
+    evidence: JobEvidence,
+    policy: Policy,
+    subject: Subject | None = None,
+    vetted: Collection[str] = (),
+) -> Judgement:
     """Judge a job by the evidence of its stages.
 
-    Stages without terms in the policy are not judged. A measure that is not finite is hopeless, and
+    Stages without terms in the policy are not judged. Those that a person has ``vetted`` are beyond
+    doubt, whatever they measured. A measure that is not finite is hopeless, and
     breaks every rule about it. The same evidence, policy and subject always give the same answer.
     Raises ``ContractViolation`` when the policy asks for evidence that a stage did not give.
     """
     subject = subject or Subject()
     limits = policy.limits_for(subject)
-    measures, broken = measures_of(evidence, policy), broken_rules(evidence, policy)
+    measures = [m for m in measures_of(evidence, policy) if m.stage not in vetted]
+    broken = [b for b in broken_rules(evidence, policy) if b.rule.stage not in vetted]
     by_stage, by_joint = _confidences(evidence, policy, measures)
     overall = min(by_stage.values(), default=0.0)
     verdict = _verdict(overall, limits.review_below, policy.reject_below, broken)
