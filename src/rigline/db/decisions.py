@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select, update
 
@@ -79,7 +78,12 @@ class Decisions:
         found = self._connection.execute(select(DECISIONS).where(D.id == decision_id)).first()
         if found is None:
             raise InvalidInput(f"There is no decision {decision_id!r}.", decision=decision_id)
-        return _decision_of(found._mapping)
+        row = found._mapping
+        return RecordedDecision(
+            row["id"], row["ticket_id"], row["job_id"], DecisionKind(row["kind"]),
+            RejectCode(row["code"]) if row["code"] else None, row["note"], row["decided_by"],
+            row["decided_at"], row["undone_at"],
+        )  # fmt: skip
 
     def mark_undone(self, decision_id: str, now: datetime) -> None:
         """Put a decision out of force."""
@@ -109,11 +113,6 @@ class Decisions:
             RecordedCorrection(decision, Correction.model_validate(document), sha256)
             for decision, document, sha256 in self._connection.execute(query)
         ]
-
-    def of_job(self, job_id: str) -> Sequence[RecordedDecision]:
-        """All decisions about a job, undone ones too, in the order in which they were made."""
-        query = select(DECISIONS).where(D.job_id == job_id).order_by(D.decided_at, D.id)
-        return [_decision_of(row) for row in self._connection.execute(query).mappings()]
 
     def due(self, now: datetime, kinds: Sequence[DecisionKind], limit: int) -> Sequence[str]:
         """Ids of standing decisions of these kinds whose message is due, the longest overdue first.
@@ -156,11 +155,3 @@ class Decisions:
                 decision=decision_id,
                 stage=stage,
             )
-
-
-def _decision_of(row: Mapping[Any, Any]) -> RecordedDecision:
-    return RecordedDecision(
-        row["id"], row["ticket_id"], row["job_id"], DecisionKind(row["kind"]),
-        RejectCode(row["code"]) if row["code"] else None, row["note"], row["decided_by"],
-        row["decided_at"], row["undone_at"],
-    )  # fmt: skip

@@ -23,8 +23,7 @@ from rigline.engine.override import Amendment, Override
 from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput, ServiceUnavailable
-from rigline.jobs.execution import PIPELINES
-from rigline.pipelines.avatar_corrections import amendment
+from rigline.pipelines.job_kind import JobKind, kind_of
 from rigline.review.correction import SCHEMA_VERSION, Correction, parse_correction
 from rigline.settings import Settings
 from rigline.storage.overlay import OverlayStore
@@ -148,16 +147,18 @@ def preview_edits(
     store = OverlayStore(services.store)
     kept = values if values is not None else {}
     bench = Workbench(store, services.models, job.asset_name, dict(kept))
-    pipeline = _shown(PIPELINES[job.pipeline].with_params(job.params))
+    kind = kind_of(services.kinds, job.pipeline)
+    pipeline = _shown(kind.pipeline.with_params(job.params))
     unknown = [stage for stage in edits if all(s.name != stage for s in pipeline)]
     if unknown:
         raise InvalidInput(f"There is no stage {unknown[0]!r} to correct.", field="stage")
     corrections: list[Correction] = []
     for stage in pipeline:
         if edits.get(stage.name):
-            base = _run(_up_to(pipeline, stage.name), job, bench, corrections)[stage.name].sha256
-            corrections.append(_correction(stage.name, base, edits[stage.name]))
-    runs = _run(pipeline, job, bench, corrections)
+            before = _run(kind, _up_to(pipeline, stage.name), job, bench, corrections)
+            base = before[stage.name].sha256
+            corrections.append(_correction(kind, stage.name, base, edits[stage.name]))
+    runs = _run(kind, pipeline, job, bench, corrections)
     kept.update({s: v for s, v in bench.values.items() if not store.added.has(s)})
     sha256s = {name: run.sha256 for name, run in runs.items()}
     outputs = {n: store.added.get(s) for n, s in sha256s.items() if store.added.has(s)}
@@ -165,24 +166,28 @@ def preview_edits(
 
 
 def _run(
-    pipeline: Pipeline, job: PreviewJob, bench: Workbench, corrections: Sequence[Correction]
-) -> dict[str, StageRun]:
+    kind: JobKind, pipeline: Pipeline, job: PreviewJob, bench: Workbench,
+    corrections: Sequence[Correction],
+) -> dict[str, StageRun]:  # fmt: skip
     names = {stage.name for stage in pipeline}
     overrides = [o for o in job.overrides if o.stage in names]
-    amendments: list[Amendment] = [amendment(c) for c in corrections]
+    amendments: list[Amendment] = [kind.amendment(c) for c in corrections]
     return run_pipeline(
         pipeline, job.asset_sha256, bench, overrides=overrides, amendments=amendments
     )
 
 
-def _correction(stage: str, base: str, ops: Sequence[Mapping[str, Any]]) -> Correction:
+def _correction(
+    kind: JobKind, stage: str, base: str, ops: Sequence[Mapping[str, Any]]
+) -> Correction:
     return parse_correction(
         {
             "schema_version": SCHEMA_VERSION,
             "stage": stage,
             "base_artifact_sha256": base,
             "ops": [dict(op) for op in ops],
-        }
+        },
+        kind.ops_by_stage,
     )
 
 
