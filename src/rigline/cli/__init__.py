@@ -13,6 +13,7 @@ from rigline.cli.policy import policy
 from rigline.cli.review import review
 from rigline.cli.schema import schema
 from rigline.cli.setup import setup
+from rigline.cli.validate import validate
 
 app = typer.Typer(
     help="Raw humanoid meshes in, avatars ready to animate and to dress out.",
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("setup")(setup)
+app.command("validate")(validate)
 app.command("eval")(evaluate_command)
 app.command("schema")(schema)
 app.command("cache")(cache)

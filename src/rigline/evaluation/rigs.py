@@ -57,7 +57,10 @@ def read_rig(path: Path, limits: Limits | None = None) -> Rig:
             return _checked(_from_arrays(arrays))
         except (ValueError, TypeError, IndexError) as error:
             raise InvalidInput(f"{path.name} holds no rig: {error}") from error
-    return _checked(rig_of(read_rigged(path.read_bytes(), limits or Limits())))
+    model = read_rigged(path.read_bytes(), limits or Limits())
+    if any(mesh.weight_rows != len(mesh.vertices) for mesh in model.meshes):
+        raise InvalidInput("A mesh has more or fewer weights than vertices.")
+    return _checked(rig_of(model))
 
 
 def read_truth(path: Path) -> Truth:

@@ -68,7 +68,7 @@ def read_primitive(
     position = attributes.integer("POSITION")
     _refuse_compressed(primitive, position, accessors)
     corners = _corners(primitive, mode, accessors, position, budget.limits)
-    used, faces = np.unique(_triangles(corners, mode), return_inverse=True)
+    used, faces = np.unique(triangle_list(corners, mode), return_inverse=True)
     faces = faces.reshape(-1, 3).astype(np.int64)
     budget.spend(len(faces), len(used))
     if len(faces) == 0:
@@ -144,8 +144,11 @@ def _corners(
     return accessors.indices(index)
 
 
-def _triangles(corners: Ints, mode: int) -> Ints:
-    """``(m, 3)``; incomplete triangles at the end are ignored (glTF 2.0, section 3.7.2.1)."""
+def triangle_list(corners: Ints, mode: int) -> Ints:
+    """``(m, 3)`` of a list, strip or fan of corners.
+
+    Incomplete triangles at the end are ignored (glTF 2.0, section 3.7.2.1).
+    """
     if mode == TRIANGLES:
         return corners[: len(corners) // 3 * 3].reshape(-1, 3)
     first = np.arange(max(len(corners) - 2, 0))

@@ -1,4 +1,4 @@
-"""Rigged GLB files as values: meshes at rest with their weights, bones, cages, attachments.
+"""Rigged glTF files as values: meshes at rest with their weights, bones, cages, attachments.
 
 For checking and measuring avatars, our own and those of other tools; the same care with untrusted
 bytes as in :mod:`rigline.formats.glb`.
@@ -6,24 +6,27 @@ bytes as in :mod:`rigline.formats.glb`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from rigline.avatar.attachments import quaternion
 from rigline.avatar.mesh import Floats, Ints
 from rigline.errors import InvalidInput
 from rigline.formats.gltf_accessors import AccessorReader
-from rigline.formats.gltf_container import GLB_MAGIC, GltfFile, open_glb
+from rigline.formats.gltf_container import GLB_MAGIC, GltfFile, open_glb, open_gltf
 from rigline.formats.gltf_json import JsonObject
 from rigline.formats.gltf_nodes import NodeTree, read_tree
+from rigline.formats.gltf_primitives import FAN, TRIANGLES, triangle_list
+from rigline.formats.gltf_skin import skinned
 from rigline.formats.gltf_textures import TextureShelf
 from rigline.formats.image_header import read_header
 from rigline.formats.limits import Limits
 from rigline.formats.warning_log import WarningLog
 
-MAX_INFLUENCE_SETS: Final = 4
 COLOUR_SLOTS: Final = {
     "baseColorTexture": "base_color",
     "metallicRoughnessTexture": "metallic_roughness",
@@ -49,7 +52,10 @@ class RiggedMesh:
     """One primitive at rest, in the world: ``vertices (n, 3)``, ``faces (m, 3)``.
 
     ``influence_nodes`` and ``weights (n, k)`` name nodes of the file by index; a mesh without skin
-    has one influence, its own node, of weight one. ``weights`` are as the file has them.
+    has one influence, its own node, of weight one. ``weights`` are as the file has them; where it
+    has another number of them than of vertices, ``weight_rows`` says so, and rows are cut off or
+    zero. ``uv_sets`` counts the sets of texture coordinates, of which ``uvs`` is the first;
+    ``colours (n, 3 or 4)`` are the first vertex colours.
     """
 
     node: int
@@ -60,6 +66,9 @@ class RiggedMesh:
     weights: Floats
     uvs: Floats | None
     material: int | None
+    weight_rows: int = 0
+    uv_sets: int = 0
+    colours: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -69,17 +78,20 @@ class TextureUse:
     role: str
     width: int
     height: int
+    material: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class RiggedModel:
-    """A whole file. ``joints`` are the nodes that any skin names, in order, each once."""
+    """A whole file. ``joints`` are the nodes that any skin names, in order, each once;
+    ``other_primitives`` counts what is drawn as lines or points."""
 
     nodes: tuple[RiggedNode, ...]
     joints: tuple[int, ...]
     meshes: tuple[RiggedMesh, ...]
     opaque_materials: tuple[bool, ...]
     textures: tuple[TextureUse, ...]
+    other_primitives: int = 0
 
     def ancestors(self, node: int) -> Iterator[int]:
         """The node, its parent, and so on up to a root."""
@@ -89,11 +101,22 @@ class RiggedModel:
 
 
 def read_rigged(data: bytes, limits: Limits | None = None) -> RiggedModel:
-    """The rigged model in a GLB file; ``InvalidInput`` when it cannot be read."""
+    """The rigged model in a glTF file, GLB or JSON with embedded buffers.
+
+    Raises ``InvalidInput`` when it cannot be read.
+    """
     limits = limits or Limits()
-    if not data.startswith(GLB_MAGIC):
-        raise InvalidInput("The file is not GLB.", remedy="Export the avatar as binary glTF 2.0.")
-    file = open_glb(data, limits)
+    if len(data) > limits.max_bytes:
+        raise InvalidInput(
+            f"The file has {len(data):,} bytes; at most {limits.max_bytes:,} are read.",
+            limit=limits.max_bytes,
+        )
+    if data.startswith(GLB_MAGIC):
+        file = open_glb(data, limits)
+    elif data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        file = open_gltf(data, limits)
+    else:
+        raise InvalidInput("The file is not glTF.", remedy="Export the avatar as binary glTF 2.0.")
     tree = read_tree(file.document, limits)
     accessors = AccessorReader(file, limits)
     # Absurd transforms overflow; what is not finite is refused below.
@@ -109,6 +132,7 @@ def read_rigged(data: bytes, limits: Limits | None = None) -> RiggedModel:
         meshes,
         tuple(_opaque(file.document)),
         tuple(_textures(file, limits)),
+        _count_other_primitives(file.document, tree),
     )
 
 
@@ -123,10 +147,32 @@ def _nodes(file: GltfFile, tree: NodeTree) -> tuple[RiggedNode, ...]:
             node.name,
             parent[k],
             node.world_from_node,
-            np.array(raw[k].numbers("rotation", 4) or [0.0, 0.0, 0.0, 1.0]),
-            np.array(raw[k].numbers("scale", 3) or [1.0, 1.0, 1.0]),
+            *_turn_and_scale(raw[k]),
         )
         for k, node in enumerate(tree.nodes)
+    )
+
+
+def _turn_and_scale(node: JsonObject) -> tuple[Floats, Floats]:
+    """A node's own rotation ``(4,)`` and scale ``(3,)``, also where it has one matrix for all."""
+    matrix = node.numbers("matrix", 16)
+    if matrix is None:
+        turn = np.array(node.numbers("rotation", 4) or [0.0, 0.0, 0.0, 1.0])
+        return turn, np.array(node.numbers("scale", 3) or [1.0, 1.0, 1.0])
+    linear = np.array(matrix).reshape(4, 4).T[:3, :3]
+    scale = np.linalg.norm(linear, axis=0)
+    if not np.isfinite(scale).all() or not (scale > 0).all():
+        return np.array([0.0, 0.0, 0.0, 1.0]), scale
+    return quaternion(linear / scale), scale
+
+
+def _count_other_primitives(document: JsonObject, tree: NodeTree) -> int:
+    meshes = {tree.nodes[k].mesh for k in tree.scene} - {None}
+    found = [document.item("meshes", k) for k in sorted(m for m in meshes if m is not None)]
+    return sum(
+        mesh.item("primitives", n).integer("mode", TRIANGLES) < TRIANGLES
+        for mesh in found
+        for n in range(mesh.size("primitives"))
     )
 
 
@@ -142,7 +188,7 @@ def _meshes(
         mesh = file.document.item("meshes", node.mesh)
         for number in range(mesh.size("primitives")):
             primitive = mesh.item("primitives", number)
-            if primitive.integer("mode", 4) != 4:
+            if not TRIANGLES <= primitive.integer("mode", TRIANGLES) <= FAN:
                 continue
             read = _mesh(file, tree, accessors, index, mesh.text("name"), primitive)
             vertices += len(read.vertices)
@@ -168,19 +214,18 @@ def _mesh(
     bind = accessors.floats(attributes.integer("POSITION"), "VEC3").astype(np.float64)
     corners = primitive.optional_integer("indices")
     order = np.arange(len(bind)) if corners is None else accessors.indices(corners)
-    faces = order[: len(order) // 3 * 3].reshape(-1, 3)
+    faces = triangle_list(order, primitive.integer("mode", TRIANGLES))
     if faces.size and faces.max() >= len(bind):
         raise InvalidInput(f"{primitive.where} names a vertex that does not exist.")
     skin = tree.nodes[index].skin
     if skin is not None and "JOINTS_0" in attributes.values:
-        vertices, influences, weights = _skinned(file, tree, accessors, skin, attributes, bind)
+        bound = skinned(file.document, tree, accessors, skin, attributes, bind)
+        vertices, influences, weights, weight_rows = bound
     else:
         matrix = tree.nodes[index].world_from_node
         vertices = bind @ matrix[:3, :3].T + matrix[:3, 3]
         influences, weights = np.full((len(bind), 1), index), np.ones((len(bind), 1))
-    uvs = attributes.optional_integer("TEXCOORD_0")
-    if uvs is not None and accessors.count(uvs) != len(bind):
-        raise InvalidInput(f"{attributes.place('TEXCOORD_0')} does not fit the vertices.")
+        weight_rows = len(bind)
     return RiggedMesh(
         index,
         name,
@@ -188,51 +233,23 @@ def _mesh(
         faces,
         influences,
         weights,
-        None if uvs is None else accessors.floats(uvs, "VEC2").astype(np.float64),
+        _attribute(attributes, "TEXCOORD_0", accessors, len(bind), "VEC2"),
         primitive.optional_integer("material"),
+        weight_rows,
+        sum(re.fullmatch(r"TEXCOORD_\d+", name) is not None for name in attributes.values),
+        _attribute(attributes, "COLOR_0", accessors, len(bind), "VEC3", "VEC4"),
     )
 
 
-def _skinned(
-    file: GltfFile,
-    tree: NodeTree,
-    accessors: AccessorReader,
-    skin_index: int,
-    attributes: JsonObject,
-    bind: Floats,
-) -> tuple[Floats, Ints, Floats]:
-    """Vertices as the rest pose of the nodes places them, influences by node, and weights."""
-    skin = file.document.item("skins", skin_index)
-    joints = np.array(skin.indices("joints"))
-    inverse: Floats = np.tile(np.eye(4), (len(joints), 1, 1))
-    given = skin.optional_integer("inverseBindMatrices")
-    if given is not None:
-        matrices = accessors.floats(given, "MAT4").astype(np.float64)
-        inverse = matrices.reshape(-1, 4, 4).transpose(0, 2, 1)
-    if len(inverse) < len(joints) or not len(joints):
-        raise InvalidInput(f"{skin.where} lacks bind matrices or joints.")
-    world_from_bind = np.stack(
-        [tree.nodes[j].world_from_node @ m for j, m in zip(joints, inverse, strict=False)]
-    )
-    slots, weights = [], []
-    for k in range(MAX_INFLUENCE_SETS):
-        if f"JOINTS_{k}" not in attributes.values:
-            break
-        slots.append(accessors.floats(attributes.integer(f"JOINTS_{k}"), "VEC4").astype(np.int64))
-        weights.append(accessors.floats(attributes.integer(f"WEIGHTS_{k}"), "VEC4"))
-    if {len(rows) for rows in slots} | {len(rows) for rows in weights} != {len(bind)} or any(
-        ((s < 0) | (s >= len(joints))).any() for s in slots
-    ):
-        raise InvalidInput(f"{attributes.where} has influences that do not fit its vertices.")
-    slot, weight = np.concatenate(slots, axis=1), np.concatenate(weights, axis=1).astype(np.float64)
-    total = weight.sum(axis=1, keepdims=True)
-    share = np.where(total > 1e-9, weight / np.maximum(total, 1e-9), np.eye(1, weight.shape[1]))
-    moved = np.zeros_like(bind)
-    for k in range(slot.shape[1]):
-        matrix = world_from_bind[slot[:, k]]
-        placed = np.einsum("nij,nj->ni", matrix[:, :3, :3], bind) + matrix[:, :3, 3]
-        moved += share[:, k, None] * placed
-    return moved, joints[slot], weight
+def _attribute(
+    attributes: JsonObject, name: str, accessors: AccessorReader, count: int, *types: str
+) -> Floats | None:
+    index = attributes.optional_integer(name)
+    if index is None:
+        return None
+    if accessors.count(index) != count:
+        raise InvalidInput(f"{attributes.place(name)} does not fit the vertices.")
+    return accessors.floats(index, *types).astype(np.float64)
 
 
 def _opaque(document: JsonObject) -> Iterator[bool]:
@@ -251,4 +268,4 @@ def _textures(file: GltfFile, limits: Limits) -> Iterator[TextureUse]:
                 source = None if texture is None else shelf.textures[texture].get("source")
                 header = None if source is None else read_header(shelf.images[source].data)
                 if header is not None:
-                    yield TextureUse(role, header.width, header.height)
+                    yield TextureUse(role, header.width, header.height, k)

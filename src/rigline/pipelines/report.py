@@ -59,12 +59,21 @@ class RuleEntry(_Entry):
     """One rule of the character specification, and what was measured."""
 
     rule_id: str
+    title: str = ""
     severity: Literal["error", "warning", "info"]
     passed: bool
     measured: float | str
     limit: str
     message: str
     where: str
+    points: list[tuple[float, float, float]] = Field(
+        default=[], description="Places of a failure, in the avatar's file: its frame and units."
+    )
+    parts: list[str] = Field(default=[], description="Parts that a failure concerns as a whole.")
+    remedy: str = ""
+    document: str = ""
+    as_of: str = ""
+    note: str = Field(default="", description="What the documents leave open, or disagree on.")
 
 
 class ValidationEntry(_Entry):

@@ -49,6 +49,39 @@ SIDE: Final = Camera(90)
 BACK: Final = Camera(180)
 
 
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Where the points of the world come to lie on a panel before it is scaled down.
+
+    ``width`` and ``height`` are ``SUPERSAMPLING`` times those of the panel's picture.
+    """
+
+    rotation: Floats
+    middle: Floats
+    scale: float
+    width: int
+    height: int
+
+    def to_screen(self, points: Floats) -> Floats:
+        """``(n, 3)``: x to the right and y downwards in pixels, z towards the viewer."""
+        scaled = (points @ self.rotation.T - self.middle) * [self.scale, -self.scale, self.scale]
+        return scaled + np.array([self.width / 2, self.height / 2, 0.0])
+
+
+def projection(
+    vertices: Floats,
+    camera: Camera,
+    size: tuple[int, int],
+    frame: tuple[Floats, Floats] | None = None,
+) -> Projection:
+    """The projection of ``body_panel`` for the same arguments."""
+    width, height = size[0] * SUPERSAMPLING, (size[1] - CAPTION_PX) * SUPERSAMPLING
+    rotation = camera.viewer_from_world
+    low, high = _extent(vertices @ rotation.T, rotation, frame)
+    scale = (1 - 2 * MARGIN) * min(width / (high[0] - low[0]), height / (high[1] - low[1]))
+    return Projection(rotation, (low + high) / 2, float(scale), width, height)
+
+
 def body_panel(
     vertices: Floats,
     faces: Ints,
@@ -65,23 +98,13 @@ def body_panel(
     two opposite corners in the world, is fitted instead of the mesh where pictures shall share a
     scale. ``size`` is width and height in pixels.
     """
-    width, height = size[0] * SUPERSAMPLING, (size[1] - CAPTION_PX) * SUPERSAMPLING
-    rotation = camera.viewer_from_world
-    seen = vertices @ rotation.T
-    low, high = _extent(seen, rotation, frame)
-    scale = (1 - 2 * MARGIN) * min(width / (high[0] - low[0]), height / (high[1] - low[1]))
-    middle = (low + high) / 2
-
-    def to_screen(points: Floats) -> Floats:
-        placed = (points @ rotation.T - middle) * [scale, -scale, scale]
-        return placed + np.array([width / 2, height / 2, 0.0])
-
-    nearest = visible_faces(to_screen(vertices), faces, width, height)
-    cross = face_cross(seen, faces)
+    view = projection(vertices, camera, size, frame)
+    nearest = visible_faces(view.to_screen(vertices), faces, view.width, view.height)
+    cross = face_cross(vertices @ camera.viewer_from_world.T, faces)
     normals = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-12)
     layer = Image.fromarray(shaded(nearest, normals, colours), "RGBA")
     if joints is not None:
-        _draw_skeleton(layer, to_screen(joints))
+        _draw_skeleton(layer, view.to_screen(joints))
     panel = Image.new("RGB", size, PAPER)
     small = layer.resize((size[0], size[1] - CAPTION_PX), Image.Resampling.BOX)
     panel.paste(small, (0, 0), small)

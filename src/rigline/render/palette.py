@@ -21,6 +21,7 @@ PART_COLOURS: Final = np.array(
 
 CLAY: Final = np.array((196, 190, 182), np.uint8)
 CAGE: Final = np.array((150, 170, 205), np.uint8)
+MARK: Final = np.array((222, 48, 44), np.uint8)
 INK: Final = (38, 42, 50)
 PAPER: Final = (250, 250, 248)
 BONE: Final = (30, 30, 36)

@@ -8,7 +8,14 @@ import numpy as np
 
 from rigline.avatar.attachments import SITES, AttachmentPoint, region_box, rotation_matrix
 from rigline.avatar.body import PARENT, Part
-from rigline.avatar.marketplace.results import Finding, at_most, none_of, not_applicable
+from rigline.avatar.marketplace.results import (
+    Finding,
+    at_most,
+    at_points,
+    none_of,
+    not_applicable,
+    on_parts,
+)
 from rigline.avatar.marketplace.rules import CheckSettings, limit_of
 from rigline.avatar.marketplace.subject import AvatarUnderTest
 from rigline.avatar.surface_queries import nearest_on_surface
@@ -25,7 +32,9 @@ def present(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
             wrong.append(f"{site.name} (on part {found[0].part})")
     known = {site.name for site in SITES}
     wrong += [a.name for a in body.attachments if a.name not in known]
-    return none_of(wrong, "the nineteen, each once", "attachments missing, doubled or misplaced")
+    owners = on_parts(s.part for s in SITES if any(w.startswith(s.name + " ") for w in wrong))
+    what = "attachments missing, doubled or misplaced"
+    return none_of(wrong, "the nineteen, each once", what, owners)
 
 
 def region(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -49,7 +58,9 @@ def region(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
         return not_applicable("No attachment has a part with vertices.")
     where = max(outside, key=lambda name: outside[name])
     limit = limit_of("attachment.region", "tolerance")
-    return at_most(outside[where], limit, "studs", "largest distance from its region", where)
+    marks = at_points(np.array([by_name[n].position for n, gap in outside.items() if gap > limit]))
+    what = "largest distance from its region"
+    return at_most(outside[where], limit, "studs", what, where, marks)
 
 
 def surface(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -67,9 +78,8 @@ def surface(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     distance = np.linalg.norm(points - nearest, axis=1) * body.studs_per_unit
     worst = int(distance.argmax())
     limit = limit_of("attachment.surface", "distance")
-    return at_most(
-        float(distance[worst]), limit, "studs", "distance from the surface", meant[worst].name
-    )
+    what, marks = "distance from the surface", at_points(points[distance > limit])
+    return at_most(float(distance[worst]), limit, "studs", what, meant[worst].name, marks)
 
 
 def grip(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -87,7 +97,8 @@ def grip(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
         return not_applicable("There is no grip with a lower arm.")
     where = max(off, key=lambda name: off[name])
     limit = limit_of("attachment.grip", "tolerance")
-    return at_most(off[where], limit, "degrees", "angle off perpendicular", where)
+    marks = at_points(np.array([by_name[n].position for n, angle in off.items() if angle > limit]))
+    return at_most(off[where], limit, "degrees", "angle off perpendicular", where, marks)
 
 
 def _by_name(body: AvatarUnderTest) -> dict[str, AttachmentPoint]:

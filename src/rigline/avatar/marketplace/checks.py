@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, get_args
 
+from rigline.avatar.body import PART_NAMES
 from rigline.avatar.marketplace import (
     attachment_checks,
     cage_checks,
@@ -67,10 +68,17 @@ def _result(rule: Rule, preset: str, finding: Finding) -> RuleResult:
         severity = "warning"
     return RuleResult(
         rule.id,
+        rule.title,
         severity,
         finding.passed,
         finding.measured,
         finding.limit,
         finding.message,
         finding.where,
+        () if finding.passed else finding.marks.points,
+        () if finding.passed else tuple(PART_NAMES[part] for part in finding.marks.parts),
+        rule.remedy,
+        rule.document,
+        rule.as_of,
+        rule.disagreement,
     )

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from rigline.avatar.body import MIRROR, PARENT, SIDE, Part
-from rigline.avatar.marketplace.results import Finding, at_most, not_applicable
+from rigline.avatar.marketplace.results import Finding, at_most, not_applicable, on_parts
 from rigline.avatar.marketplace.rules import RULE_BY_ID, SMALLEST, CheckSettings, limit_of
 from rigline.avatar.marketplace.subject import AvatarUnderTest
 from rigline.avatar.mesh import Floats
@@ -46,7 +46,7 @@ def facing(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
         return not_applicable("The body has no pair of joints.")
     measured = float(apart.mean()) / body.height
     message = f"left is {measured:.3f} heights to the +X of right"
-    return Finding(measured > 0, measured, "> 0 heights", message)
+    return Finding(measured > 0, measured, "> 0 heights", message, marks=on_parts(Part))
 
 
 def upright(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -56,7 +56,8 @@ def upright(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     if not np.isfinite(length) or length <= 1e-9:
         return not_applicable("Head or LowerTorso is missing.")
     angle = float(np.degrees(np.arccos(np.clip(spine[1] / length, -1, 1))))
-    return at_most(angle, 45.0, "degrees", "angle of the spine from +Y")
+    what, limit = "angle of the spine from +Y", limit_of("pose.upright", "most")
+    return at_most(angle, limit, "degrees", what, marks=on_parts(TORSO))
 
 
 def limbs(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -70,7 +71,9 @@ def limbs(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     if not angle:
         return not_applicable("No limb has both its joints.")
     worst = max(angle, key=lambda name: angle[name])
-    return at_most(angle[worst], limit_of("pose.limbs", "most"), "degrees", "largest angle", worst)
+    limit = limit_of("pose.limbs", "most")
+    bent = on_parts(part for name in angle if angle[name] > limit for part in LIMBS[name])
+    return at_most(angle[worst], limit, "degrees", "largest angle", worst, bent)
 
 
 def hanging(points: Floats, part: int, joints: Floats) -> Floats:
@@ -114,9 +117,11 @@ def largest(group: str, body: AvatarUnderTest, settings: CheckSettings) -> Findi
 
 
 def _against(group: str, limit: Floats, body: AvatarUnderTest, least: bool) -> Finding:
-    sizes = [size for parts in GROUPS[group] if (size := group_size(body, parts)) is not None]
-    if not sizes:
+    measured = [(parts, group_size(body, parts)) for parts in GROUPS[group]]
+    found = [(parts, size) for parts, size in measured if size is not None]
+    if not found:
         return not_applicable(f"The body has no {group}.")
+    sizes = [size for _, size in found]
     ratio = np.array(sizes) / limit
     worst = np.unravel_index(ratio.argmin() if least else ratio.argmax(), ratio.shape)
     side, axis = int(worst[0]), int(worst[1])
@@ -124,7 +129,8 @@ def _against(group: str, limit: Floats, body: AvatarUnderTest, least: bool) -> F
     bounds = " x ".join(f"{value:g}" for value in limit)
     words = " x ".join(f"{value:.2f}" for value in sizes[side])
     passed = bool((ratio >= 1 - 1e-9).all() if least else (ratio <= 1 + 1e-9).all())
-    return Finding(passed, words, f"{sign} {bounds} studs", f"{group} is {words} studs", AXES[axis])
+    message, marks = f"{group} is {words} studs", on_parts(found[side][0])
+    return Finding(passed, words, f"{sign} {bounds} studs", message, AXES[axis], marks)
 
 
 CHECKS: Final[dict[str, Callable[[AvatarUnderTest, CheckSettings], Finding]]] = {

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 
+from rigline.avatar.attachments import SITES
 from rigline.avatar.body import N_PARTS, PART_NAMES, Part
-from rigline.avatar.marketplace.results import Finding, at_most, none_of, not_applicable
+from rigline.avatar.marketplace.results import (
+    NOWHERE,
+    Finding,
+    Marks,
+    at_most,
+    at_points,
+    none_of,
+    not_applicable,
+)
 from rigline.avatar.marketplace.rules import CheckSettings, limit_of
 from rigline.avatar.marketplace.schema import (
     DETOURS,
@@ -19,6 +28,9 @@ from rigline.avatar.marketplace.schema import (
     SCHEMA,
 )
 from rigline.avatar.marketplace.subject import AvatarUnderTest
+
+SITE_NAMES: Final = frozenset(site.name for site in SITES)
+"""Nodes of an avatar that are no bones, and that no rule on bones forbids."""
 
 
 def hierarchy(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -33,14 +45,18 @@ def hierarchy(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     for name, allowed in OPTIONAL_PARENTS.items():
         if name in body.joint_index and _above(body, name) not in allowed:
             wrong.append(f"{name} (under {_above(body, name)})")
-    return none_of(wrong, "the published hierarchy", "bones missing, doubled or out of place")
+    marks = _marks(body, [words.split(" ")[0] for words in wrong])
+    return none_of(
+        wrong, "the published hierarchy", "bones missing, doubled or out of place", marks
+    )
 
 
 def names(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """No bone bears a name outside the schema, and no name twice."""
-    wrong = [name for name in body.joint_names if name not in SCHEMA]
+    wrong = [name for name in body.joint_names if name not in SCHEMA and name not in SITE_NAMES]
     wrong += sorted({n for n in body.joint_names if body.joint_names.count(n) > 1})
-    return none_of(wrong, "names of the schema, each once", "bones with other names")
+    marks = _marks(body, wrong)
+    return none_of(wrong, "names of the schema, each once", "bones with other names", marks)
 
 
 def root_origin(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -52,7 +68,8 @@ def root_origin(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     apart = (np.linalg.norm(root), np.linalg.norm(lower - humanoid))
     where = ROOT if apart[0] > apart[1] else "LowerTorso"
     limit = limit_of("skeleton.root_origin", "tolerance")
-    return at_most(float(max(apart)) / body.height, limit, "heights", "largest offset", where)
+    share = float(max(apart)) / body.height
+    return at_most(share, limit, "heights", "largest offset", where, _marks(body, [where]))
 
 
 def lower_torso(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -63,28 +80,31 @@ def lower_torso(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
         return not_applicable("LowerTorso or a hip is missing.")
     limit = limit_of("skeleton.lower_torso", "distance")
     distance = float(np.linalg.norm(offset)) / body.height
-    return at_most(distance, limit, "heights", "distance from between the hips", "LowerTorso")
+    what, where = "distance from between the hips", "LowerTorso"
+    return at_most(distance, limit, "heights", what, where, _marks(body, [where]))
 
 
 def scale(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """Scales of the joints, each axis."""
-    if body.joint_scales is None:
+    if body.joint_scales is None or not len(body.joint_scales):
         return not_applicable("The joints' scales are not known.")
     off = np.abs(body.joint_scales - 1).max(axis=1)
     worst = int(off.argmax())
     limit = limit_of("skeleton.scale", "tolerance")
-    return at_most(float(off[worst]), limit, "", "offset from 1", body.joint_names[worst])
+    marks = at_points(body.joint_positions[off > limit])
+    return at_most(float(off[worst]), limit, "", "offset from 1", body.joint_names[worst], marks)
 
 
 def axis_aligned(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """Rotations of the joints against their parents."""
-    if body.joint_rotations is None:
+    if body.joint_rotations is None or not len(body.joint_rotations):
         return not_applicable("The joints' rotations are not known.")
     vector = np.linalg.norm(body.joint_rotations[:, :3], axis=1)
     angle = np.degrees(2 * np.arctan2(vector, np.abs(body.joint_rotations[:, 3])))
     worst = int(angle.argmax())
     limit = limit_of("skeleton.axis_aligned", "tolerance")
-    return at_most(float(angle[worst]), limit, "degrees", "rotation", body.joint_names[worst])
+    where, marks = body.joint_names[worst], at_points(body.joint_positions[angle > limit])
+    return at_most(float(angle[worst]), limit, "degrees", "rotation", where, marks)
 
 
 def bone_in_part(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -97,7 +117,10 @@ def bone_in_part(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
             outside[PART_NAMES[part]] = float(np.linalg.norm(np.maximum(gap, 0))) / body.height
     if not outside:
         return not_applicable("No part has both vertices and a joint.")
-    return _worst(outside, "skeleton.bone_in_part", "largest distance from the part's box")
+    where = max(outside, key=lambda name: outside[name])
+    limit = limit_of("skeleton.bone_in_part", "distance")
+    what = "largest distance from the part's box"
+    return at_most(outside[where], limit, "heights", what, where, _marks(body, [where]))
 
 
 def bone_on_parent(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -110,12 +133,14 @@ def bone_on_parent(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
         gap = body.joint_positions[i] - body.joint_positions[parent]
         if not np.linalg.norm(gap) > limit * body.height:
             near.append(body.joint_names[i])
-    return none_of(near, f"> {limit:g} heights apart", "bones on top of their parent")
+    what = "bones on top of their parent"
+    return none_of(near, f"> {limit:g} heights apart", what, _marks(body, near))
 
 
-def _worst(measures: Mapping[str, float], rule: str, what: str) -> Finding:
-    where = max(measures, key=lambda name: measures[name])
-    return at_most(measures[where], limit_of(rule, "distance"), "heights", what, where)
+def _marks(body: AvatarUnderTest, names: Iterable[str]) -> Marks:
+    """Marks on the bones that are there."""
+    rows = [body.joint_index[name] for name in names if name in body.joint_index]
+    return at_points(body.joint_positions[rows]) if rows else NOWHERE
 
 
 def _above(body: AvatarUnderTest, name: str) -> str | None:

@@ -8,7 +8,13 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from rigline.avatar.body import MIRROR, N_PARTS, PART_NAMES
-from rigline.avatar.marketplace.results import Finding, at_most, not_applicable
+from rigline.avatar.marketplace.results import (
+    Finding,
+    Marks,
+    at_most,
+    at_points,
+    not_applicable,
+)
 from rigline.avatar.marketplace.rules import CheckSettings, limit_of
 from rigline.avatar.marketplace.schema import REQUIRED_PARENT, ROOT, SCHEMA
 from rigline.avatar.marketplace.subject import AvatarUnderTest
@@ -21,7 +27,8 @@ SYMMETRIC_SHARE: Final = 0.95
 
 def count(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """Rows of weights against vertices."""
-    rows, vertices = len(body.weights), len(body.vertices)
+    vertices = len(body.vertices)
+    rows = len(body.weights) if body.weight_rows is None else body.weight_rows
     return Finding(rows == vertices, float(rows), f"{vertices}", f"{rows} rows of weights")
 
 
@@ -30,7 +37,8 @@ def influences(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     counts = (body.weights > 0).sum(axis=1)
     most = int(counts.max(initial=0))
     where = f"vertex {int(counts.argmax())}" if len(counts) else ""
-    return at_most(most, limit_of("skin.influences", "most"), "influences", "most", where)
+    limit = limit_of("skin.influences", "most")
+    return at_most(most, limit, "influences", "most", where, _marks(body, counts > limit))
 
 
 def normalised(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -40,7 +48,8 @@ def normalised(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     off = np.maximum(off, np.abs(body.weights.min(axis=1, initial=0.0)))
     worst = float(off.max(initial=0.0))
     where = f"vertex {int(off.argmax())}" if len(off) else ""
-    return at_most(worst, limit_of("skin.normalised", "tolerance"), "", "offset from 1", where)
+    limit = limit_of("skin.normalised", "tolerance")
+    return at_most(worst, limit, "", "offset from 1", where, _marks(body, off > limit))
 
 
 def unweighted(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -49,20 +58,23 @@ def unweighted(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     missing = max(len(body.vertices) - len(body.weights), 0)
     number = int(bare.sum()) + missing
     where = f"vertex {int(bare.argmax())}" if bare.any() else ""
-    return at_most(
-        number, limit_of("skin.unweighted", "most"), "vertices", "vertices without weight", where
-    )
+    limit, what = limit_of("skin.unweighted", "most"), "vertices without weight"
+    return at_most(number, limit, "vertices", what, where, _marks(body, bare))
 
 
 def schema_bones(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """Influences of bones outside the schema."""
     foreign = np.array([name not in SCHEMA for name in body.joint_names], bool)
+    if not len(body.joint_names):
+        return not_applicable("The body has no bones.")
     return _influences_of(body, foreign, "skin.schema_bones", "influences of other bones")
 
 
 def root(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """Influences of Root."""
     is_root = np.array([name == ROOT for name in body.joint_names], bool)
+    if not len(body.joint_names):
+        return not_applicable("The body has no bones.")
     return _influences_of(body, is_root, "skin.root", "influences of Root")
 
 
@@ -70,6 +82,8 @@ def symmetric(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """Mean difference between a vertex's weights and those of its mirror image, left for right."""
     if len(body.weights) != len(body.vertices):
         return not_applicable("Weights and vertices differ in number.")
+    if not len(body.joint_names):
+        return not_applicable("The body has no bones.")
     mirrored = body.vertices * (-1, 1, 1)
     found = cKDTree(body.vertices).query(mirrored)
     distance, twin = np.asarray(found[0]), np.asarray(found[1])
@@ -79,7 +93,10 @@ def symmetric(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     columns = part_weights(body)
     gap = np.abs(columns[matched] - columns[twin[matched]][:, list(MIRROR)]).sum(axis=1)
     limit = limit_of("skin.symmetric", "difference")
-    return at_most(float(gap.mean()), limit, "", "mean difference of mirrored weights")
+    lopsided = np.zeros(len(body.vertices), bool)
+    lopsided[np.flatnonzero(matched)[gap > 1]] = True
+    what = "mean difference of mirrored weights"
+    return at_most(float(gap.mean()), limit, "", what, marks=_marks(body, lopsided))
 
 
 def part_weights(body: AvatarUnderTest) -> Floats:
@@ -100,10 +117,20 @@ def part_weights(body: AvatarUnderTest) -> Floats:
 
 
 def _influences_of(body: AvatarUnderTest, bones: Bools, rule: str, what: str) -> Finding:
-    hit = bones[body.weight_joints] & (body.weights > 0)
+    hit: Bools = bones[body.weight_joints] & (body.weights > 0)
     found = sorted({body.joint_names[j] for j in np.unique(body.weight_joints[hit])})
     unit = "vertices" if rule == "skin.root" else "influences"
-    return at_most(int(hit.sum()), limit_of(rule, "most"), unit, what, ", ".join(found[:5]))
+    limit, where = limit_of(rule, "most"), ", ".join(found[:5])
+    return at_most(
+        int(hit.sum()), limit, unit, what, where, _marks(body, np.asarray(hit.any(axis=1)))
+    )
+
+
+def _marks(body: AvatarUnderTest, rows: Bools) -> Marks:
+    """Marks on vertices spread over those that ``rows`` chooses."""
+    chosen = np.flatnonzero(rows[: len(body.vertices)])
+    spread = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), 8)).astype(np.int64)]
+    return at_points(body.vertices[spread])
 
 
 CHECKS: Final = {

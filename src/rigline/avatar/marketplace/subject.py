@@ -10,7 +10,7 @@ import numpy as np
 
 from rigline.avatar.attachments import AttachmentPoint
 from rigline.avatar.body import N_PARTS, PART_NAMES
-from rigline.avatar.mesh import Floats, Ints, TriangleMesh
+from rigline.avatar.mesh import Floats, Ints, TriangleMesh, weld
 from rigline.avatar.surface_queries import SurfaceSamples, lattice_samples
 from rigline.errors import InvalidInput
 
@@ -46,7 +46,12 @@ class AvatarUnderTest:
     included; ``joint_rotations (J, 4)`` (x, y, z, w) and ``joint_scales (J, 3)`` are their own,
     relative to the parent, None where not known. ``weight_joints`` and ``weights (N, K)`` name
     bones by index. ``studs_per_unit`` scales lengths. ``partitioned`` says that the body has been
-    cut into fifteen meshes, named by ``mesh_names``. The rest says what the materials are like.
+    cut into meshes, one a part; ``mesh_names`` names its meshes, and ``mesh_turns (m, 3, 3)`` are
+    the linear parts of their nodes' transforms. ``weight_rows`` is how many rows of weights the
+    file has, where that is not their number here; ``other_faces`` counts faces that are neither
+    triangles nor quads.
+    ``cage_template_conformant`` is None where no official template is at hand to compare with. The
+    rest says what the materials are like.
 
     Raises ``InvalidInput`` where array shapes do not belong together.
     """
@@ -62,7 +67,7 @@ class AvatarUnderTest:
     cages: tuple[CageUnderTest, ...]
     attachments: tuple[AttachmentPoint, ...]
     studs_per_unit: float
-    cage_template_conformant: bool = False
+    cage_template_conformant: bool | None = False
     joint_rotations: Floats | None = None
     joint_scales: Floats | None = None
     uvs: Floats | None = None
@@ -72,6 +77,9 @@ class AvatarUnderTest:
     images: tuple[ImageUnderTest, ...] = ()
     partitioned: bool = False
     mesh_names: tuple[str, ...] = field(default=())
+    mesh_turns: Floats | None = None
+    weight_rows: int | None = None
+    other_faces: int = 0
 
     def __post_init__(self) -> None:
         mesh = TriangleMesh(self.vertices, self.faces)
@@ -118,6 +126,11 @@ class AvatarUnderTest:
         """Samples of the surface, dense enough to find the nearest point of it."""
         pitch = self.height / SAMPLES_A_HEIGHT
         return lattice_samples(self.vertices, self.faces, pitch, SAMPLE_BUDGET, self.part)
+
+    @cached_property
+    def welded_faces(self) -> Ints:
+        """``(M, 3)`` the triangles over vertices that are merged where they coincide."""
+        return np.asarray(weld(self.vertices)[1][self.faces])
 
     def of_part(self, part: int) -> Floats:
         """The vertices of a part, ``(n, 3)``."""

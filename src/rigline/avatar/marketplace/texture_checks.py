@@ -6,12 +6,22 @@ from typing import Final
 
 import numpy as np
 
-from rigline.avatar.marketplace.results import Finding, at_most, none_of, not_applicable
+from rigline.avatar.marketplace.results import (
+    Finding,
+    at_most,
+    at_points,
+    none_of,
+    not_applicable,
+)
 from rigline.avatar.marketplace.rules import CheckSettings, limit_of
 from rigline.avatar.marketplace.subject import AvatarUnderTest
+from rigline.avatar.mesh import Bools
 
-ROLES: Final = ("base_color", "normal", "metalness", "roughness")
+ROLES: Final = ("base_color", "normal", "metalness", "roughness", "metallic_roughness")
+"""The four maps; the last packs two of them into one image, as glTF does."""
+
 UV_TOLERANCE: Final = 1e-6
+NO_POINTS: Final = np.zeros((0, 3))
 
 
 def uv_range(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -21,7 +31,10 @@ def uv_range(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     outside = float(np.maximum(-body.uvs, body.uvs - 1).max())
     if not np.isfinite(outside):
         return Finding(False, "not finite", "0 to 1", "UVs are not finite numbers")
-    return at_most(max(outside, 0.0), UV_TOLERANCE, "outside 0 to 1", "largest overshoot")
+    beyond: Bools = np.asarray((np.abs(body.uvs - 0.5) > 0.5 + UV_TOLERANCE).any(axis=1))
+    marks = at_points(body.vertices[beyond] if len(beyond) == len(body.vertices) else NO_POINTS)
+    overshoot = max(outside, 0.0)
+    return at_most(overshoot, UV_TOLERANCE, "outside 0 to 1", "largest overshoot", marks=marks)
 
 
 def uv_sets(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
@@ -61,9 +74,11 @@ def vertex_colours(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     """How far the vertex colours, in 0 to 1, are from white."""
     if body.vertex_colours is None or not len(body.vertex_colours):
         return not_applicable("The body has no vertex colours.")
-    off = float(np.abs(body.vertex_colours[:, :3] - 1).max())
+    off = np.abs(body.vertex_colours[:, :3] - 1).max(axis=1)
     limit = limit_of("texture.vertex_colours", "tolerance")
-    return at_most(off, limit, "", "offset from white")
+    tinted = off > limit
+    marks = at_points(body.vertices[tinted] if len(off) == len(body.vertices) else NO_POINTS)
+    return at_most(float(off.max()), limit, "", "offset from white", marks=marks)
 
 
 CHECKS: Final = {
