@@ -34,8 +34,11 @@ File = Annotated[
     str, Field(description="Path of the mesh, as the worker sees it: GLB, glTF or OBJ.")
 ]
 Preset = Annotated[
-    Literal["development"],
-    Field(description="development keeps the input's geometry, materials and textures."),
+    Literal["development", "marketplace"],
+    Field(
+        description="development keeps the input's geometry, materials and textures; marketplace "
+        "makes fifteen closed parts."
+    ),
 ]
 Out = Annotated[
     str | None,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -20,7 +21,8 @@ from rigline.errors import InvalidInput
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.repository import shipped_repository
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
-from rigline.pipelines.avatar_outcome import AVATAR_JOBS, Outcome, conclude
+from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE
+from rigline.pipelines.avatar_outcome import AVATAR_JOBS, MARKETPLACE_JOBS, Outcome, conclude
 from rigline.pipelines.job_kind import FinishedRun, JobKind, JobKinds, kind_of
 from rigline.pipelines.report import AssetEntry
 from rigline.settings import Settings, load_settings
@@ -33,11 +35,12 @@ from rigline.triage.subject import Subject
 if TYPE_CHECKING:
     from rigline.db.ledger import Ledger
 
-PRESETS: Final = ("development",)
-"""Presets that are there; the rules know ``marketplace`` already, the assembly does not."""
+KIND_OF_PRESET: Final = MappingProxyType(
+    {"development": AVATAR_JOBS, "marketplace": MARKETPLACE_JOBS}
+)
+"""Avatar set-up by preset: one mesh with the input's geometry, or fifteen closed parts."""
 
-
-KINDS: Final[JobKinds] = {kind.pipeline.name: kind for kind in (AVATAR_JOBS,)}
+KINDS: Final[JobKinds] = {kind.pipeline.name: kind for kind in KIND_OF_PRESET.values()}
 """The kinds of jobs that come with Rigline."""
 
 
@@ -148,20 +151,23 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def avatar_pipeline(settings: Settings, preset: str = "development") -> Pipeline:
     """The pipeline of avatar set-up as settings and preset want it."""
-    if preset not in PRESETS:
+    if preset not in KIND_OF_PRESET:
         raise InvalidInput(
-            f"The preset {preset!r} is not there yet.", remedy=f"Use {' or '.join(PRESETS)}."
+            f"There is no preset {preset!r}.", remedy=f"Use {' or '.join(KIND_OF_PRESET)}."
         )
     limits = {"max_triangles": settings.max_triangles, "max_bytes": settings.max_bytes}
-    return AVATAR_AUTO_SETUP.with_params(
-        {"ingest": {"limits": limits}, "validate": {"preset": preset}}
-    )
+    return KIND_OF_PRESET[preset].pipeline.with_params({"ingest": {"limits": limits}})
 
 
 def pipeline_named(services: Services, name: str, preset: str = "development") -> Pipeline:
-    """The pipeline of that name as the settings want it; ``InvalidInput`` when there is none."""
+    """The pipeline of that name as the settings want it; ``InvalidInput`` when there is none.
+
+    Of avatar set-up's pipelines ``preset`` picks one where it is not the name that does.
+    """
     if name == AVATAR_AUTO_SETUP.name:
         return avatar_pipeline(services.settings, preset)
+    if name == AVATAR_MARKETPLACE.name:
+        return avatar_pipeline(services.settings, "marketplace")
     return kind_of(services.kinds, name).pipeline
 
 

@@ -105,8 +105,7 @@ def test_second_run_computes_nothing_and_gives_the_same_bytes(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--preset", "marketplace"], "not there yet"),
-        (["--preset", "festive"], "not there yet"),
+        (["--preset", "festive"], "no preset"),
         (["--backend", "triton"], "not there yet"),
         (["--backend", "abacus"], "abacus"),
         (["--out", "a", "-o", "b.glb"], "exclude"),

@@ -16,7 +16,8 @@ from rigline.avatar.cage_template import CAGE_NAMES, template
 from rigline.avatar.skinning import SkinWeights, skin
 from rigline.errors import InvalidInput
 from rigline.formats import read_model
-from rigline.formats.avatar_glb import BODY, BONES, FinishedAvatar, write_avatar
+from rigline.formats.avatar_glb import BODY, FinishedAvatar, write_avatar
+from rigline.formats.avatar_rig import BONES
 from rigline.formats.rigged_glb import RiggedMesh, RiggedModel, read_rigged
 from tests.support.bodies import SyntheticBody, box_body
 from tests.support.glb_files import (

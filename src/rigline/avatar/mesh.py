@@ -102,11 +102,17 @@ def weld(vertices: Floats, tolerance: float = 1e-5) -> tuple[Ints, Ints]:
 
 def islands(n_vertices: int, faces: Ints) -> tuple[int, Ints]:
     """Connected components over shared vertices: their count and a label ``(N,)`` per vertex."""
-    rows = np.concatenate([faces[:, 0], faces[:, 1]])
-    cols = np.concatenate([faces[:, 1], faces[:, 2]])
-    graph = coo_array((np.ones(len(rows), np.int8), (rows, cols)), shape=(n_vertices, n_vertices))
-    count, label = connected_components(graph.tocsr(), directed=False)
-    return int(count), label.astype(np.int64)
+    return components(n_vertices, np.concatenate([faces[:, :2], faces[:, 1:]]))
+
+
+def components(count: int, links: Ints) -> tuple[int, Ints]:
+    """How many connected components ``count`` things have that ``links (k, 2)`` join, and the
+    component of each, ``(count,)``."""
+    graph = coo_array(
+        (np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(count, count)
+    )
+    number, label = connected_components(graph.tocsr(), directed=False)
+    return int(number), label.astype(np.int64)
 
 
 def unique_edges(faces: Ints) -> Ints:

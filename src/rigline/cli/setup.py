@@ -19,7 +19,6 @@ from rigline.cli.console import ExitCode, fail, messages, results, shown
 from rigline.delivery import OutputFiles, files_of, read_asset, write_outcome
 from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput, RiglineError
-from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.report import Report
 from rigline.settings import load_settings
 
@@ -72,7 +71,10 @@ def setup(
     ] = None,
     preset: Annotated[
         str,
-        typer.Option(help="development keeps the input's geometry; marketplace is not there yet."),
+        typer.Option(
+            help="development keeps the input's geometry; marketplace makes fifteen closed parts "
+            "(needs rigline[marketplace])."
+        ),
     ] = "development",
     backend: Annotated[
         str | None, typer.Option(help="Where the models run: embedded; triton is not there yet.")
@@ -159,7 +161,7 @@ def _set_up_all(
 ) -> list[SetupResult]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     done: list[SetupResult] = []
-    steps = len(AVATAR_AUTO_SETUP.stages)
+    steps = len(avatar_pipeline(services.settings, preset).stages)
     with Progress(*columns, console=messages(), transient=True, disable=quiet) as progress:
         task = progress.add_task("setting up", total=len(plan) * steps)
         for number, (source, files) in enumerate(plan, 1):

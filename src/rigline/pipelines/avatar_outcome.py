@@ -7,6 +7,7 @@ from typing import Final
 
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.avatar_corrections import corrected
+from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE
 from rigline.pipelines.job_kind import FinishedRun, JobKind
 from rigline.pipelines.report import PolicyEntry, Report, build_report
 from rigline.review.correction import OPS_BY_STAGE
@@ -48,3 +49,6 @@ def avatar_files(finished: FinishedRun) -> dict[str, bytes]:
 
 AVATAR_JOBS: Final = JobKind(AVATAR_AUTO_SETUP, OPS_BY_STAGE, corrected, avatar_files)
 """Jobs of avatar set-up."""
+
+MARKETPLACE_JOBS: Final = JobKind(AVATAR_MARKETPLACE, OPS_BY_STAGE, corrected, avatar_files)
+"""Jobs of avatar set-up for the marketplace."""

@@ -167,7 +167,8 @@ def _joints(
     runs: Mapping[str, StageRun], canonical: CanonicalMesh, skeleton: Skeleton
 ) -> dict[str, JointEntry]:
     """Joints where they are in the avatar; the expected error is that of the joint as found."""
-    height = float(canonical.height_asset)
+    scale = runs["assemble"].record.evidence.get("units_per_height", canonical.height_asset)
+    height = float(scale)
     found = runs["rig"].record.evidence["joints"]
     return {
         name: JointEntry(

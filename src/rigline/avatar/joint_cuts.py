@@ -1,0 +1,137 @@
+"""Where a body is cut into its parts: one part for every vertex, and a flat cut at every joint.
+
+Skin weights say where one part's influence gives way to the next one's, which is a smooth line
+around the joint. A cut is made flat where that line nearly is: it then closes with a flat lid, and
+its two sides part without a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from rigline.avatar.body import N_PARTS, PARENT
+from rigline.avatar.mesh import Floats, Ints, components, unique_edges, vertex_areas
+from rigline.avatar.skinning import HINGES, bone_direction
+from rigline.avatar.solid import SolidBody
+
+FLAT_SHARE: Final = 0.6
+"""A line is made flat if it keeps within so many of its own radii of its plane."""
+
+HINGE_LEAN: Final = 0.6
+"""At a hinge the cut's normal is at least so much the bone's own direction (a cosine of 53°)."""
+
+MIN_BAND: Final = 0.004
+STRAY_SHARE: Final = 0.12
+"""A patch with less of a part's area than this goes to the part around it."""
+
+ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, eq=False)
+class JointCuts:
+    """``part (V,)`` of each vertex, and the height of each vertex above the cut of each joint.
+
+    ``height (V, 15)`` is positive on the side of the joint's own part and NaN where the joint has
+    no flat cut, or where the vertex is too far from it to be cut.
+    """
+
+    part: Ints
+    height: Floats
+
+
+def joint_cuts(body: SolidBody, joints: Floats) -> JointCuts:
+    """Parts of the vertices of a solid body, and flat cuts at ``joints (15, 3)``.
+
+    A part that no vertex follows takes what lies beyond its joint, if anything does.
+    """
+    edges = unique_edges(body.faces)
+    area = vertex_areas(body.vertices, body.faces)
+    part = _with_missing(body.vertices, body.weights.argmax(axis=1), joints)
+    part = _without_strays(edges, part, area)
+    height = np.full((len(part), N_PARTS), np.nan)
+    for child in range(N_PARTS):
+        if PARENT[child] >= 0:
+            part = _flattened(child, body.vertices, edges, part, joints, height)
+    return JointCuts(_without_strays(edges, part, area), height)
+
+
+def _with_missing(vertices: Floats, part: Ints, joints: Floats) -> Ints:
+    """A part without vertices takes those of its parent that lie beyond its joint."""
+    part = part.copy()
+    for missing in np.setdiff1d(np.arange(N_PARTS), part):
+        parent = PARENT[missing]
+        if parent < 0:
+            continue
+        beyond = (vertices - joints[missing]) @ bone_direction(joints, int(missing)) > 0
+        part[beyond & (part == parent)] = missing
+    return part
+
+
+def _flattened(
+    child: int, vertices: Floats, edges: Ints, part: Ints, joints: Floats, height: Floats
+) -> Ints:
+    """The parts with the line between ``child`` and its parent made flat, if it nearly is.
+
+    Fills in the joint's column of ``height``.
+    """
+    parent = PARENT[child]
+    ends = part[edges]
+    crossing = edges[((ends == child) | (ends == parent)).all(axis=1) & (ends[:, 0] != ends[:, 1])]
+    if len(crossing) < 3:
+        return part
+    middles = vertices[crossing].mean(axis=1)
+    centre, normal = _plane(child, middles, joints)
+    outward = vertices[crossing[part[crossing] == child]] - centre
+    if (outward @ normal).mean() < 0:
+        normal = -normal
+    off = np.abs((middles - centre) @ normal)
+    radius = float(np.linalg.norm(middles - centre, axis=1).mean())
+    if float(np.quantile(off, 0.9)) > FLAT_SHARE * radius:
+        return part
+    reach = np.abs(np.ptp(vertices[crossing] @ normal, axis=1)).max()
+    band = max(float(off.max()) + float(reach), MIN_BAND)
+    level = (vertices - centre) @ normal
+    near = np.abs(level) <= band
+    near &= np.linalg.norm(vertices - centre, axis=1) <= 2.5 * radius + band
+    ours = near & ((part == child) | (part == parent))
+    height[ours, child] = level[ours]
+    return np.where(ours, np.where(level > 0, child, parent), part)
+
+
+def _plane(child: int, points: Floats, joints: Floats) -> tuple[Floats, Floats]:
+    """The plane that fits a line's points best; at a hinge not too far from across the bone."""
+    centre = points.mean(axis=0)
+    _, spread, axes = np.linalg.svd(points - centre, full_matrices=False)
+    normal = axes[2]
+    along = bone_direction(joints, child)
+    if normal @ along < 0:
+        normal = -normal
+    if spread[1] < 1e-9 or (child in HINGES and normal @ along < HINGE_LEAN):
+        normal = along
+    return centre, normal
+
+
+def _without_strays(edges: Ints, part: Ints, area: Floats) -> Ints:
+    """Small patches that border on other parts go to the part that most of their border touches."""
+    part = part.copy()
+    both = np.concatenate([edges, edges[:, ::-1]])
+    for _ in range(ROUNDS):
+        same = edges[part[edges[:, 0]] == part[edges[:, 1]]]
+        count, patch = components(len(part), same)
+        size = np.bincount(patch, area, count)
+        owner = np.zeros(count, np.int64)
+        owner[patch] = part
+        largest = np.zeros(N_PARTS)
+        np.maximum.at(largest, owner, size)
+        small = (size < STRAY_SHARE * largest[owner])[patch]
+        out = both[small[both[:, 0]] & (part[both[:, 0]] != part[both[:, 1]])]
+        if not len(out):
+            break
+        votes = np.zeros((count, N_PARTS))
+        np.add.at(votes, (patch[out[:, 0]], part[out[:, 1]]), 1.0)
+        taken = small & (votes[patch].max(axis=1) > 0)
+        part = np.where(taken, votes[patch].argmax(axis=1), part)
+    return part

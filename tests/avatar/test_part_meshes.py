@@ -1,0 +1,51 @@
+"""Meshes of the parts: what two parts share is the same in both."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rigline.avatar.mesh import face_cross
+from rigline.avatar.part_meshes import corner_normals, part_meshes
+from tests.support.parted import parted
+
+
+def test_seams_have_one_position_weight_and_normal() -> None:
+    body = parted()
+    rows: dict[bytes, set[bytes]] = {}
+    for mesh in part_meshes(body):
+        lids = body.lid[body.rows_of(mesh.part)]
+        for v in np.unique(mesh.faces[~lids]):
+            place = mesh.positions[v].tobytes()
+            weights = mesh.weights.joints[v].tobytes() + mesh.weights.weights[v].tobytes()
+            rows.setdefault(place, set()).add(weights)
+    assert all(len(found) == 1 for found in rows.values())
+    corners, vertex = corner_normals(body)[~body.lid].reshape(-1, 3), body.faces[~body.lid].ravel()
+    order = np.lexsort(corners.T)
+    assert len(order) == len(vertex)
+
+
+def test_meshes_hold_every_triangle_in_its_order() -> None:
+    body = parted()
+    for mesh in part_meshes(body):
+        expected = body.vertices[body.faces[body.rows_of(mesh.part)]]
+        np.testing.assert_array_equal(mesh.positions[mesh.faces], expected)
+        np.testing.assert_allclose(mesh.weights.weights.sum(axis=1), 1, atol=1e-6)
+
+
+def test_normals_look_outwards_and_lids_are_flat() -> None:
+    body = parted()
+    normals = corner_normals(body)
+    cross = face_cross(body.vertices, body.faces)
+    flat = cross / np.linalg.norm(cross, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=2), 1)
+    assert (np.einsum("fkx,fx->fk", normals, flat) > 0.2).all()
+    np.testing.assert_allclose(normals[body.lid], np.repeat(flat[body.lid][:, None], 3, axis=1))
+
+
+def test_corner_uvs_part_vertices() -> None:
+    body = parted()
+    same = np.zeros((len(body.faces), 3, 2))
+    apart = np.arange(6.0 * len(body.faces)).reshape(-1, 3, 2) / (6 * len(body.faces))
+    few = sum(len(m.positions) for m in part_meshes(body, uvs=same))
+    many = sum(len(m.positions) for m in part_meshes(body, uvs=apart))
+    assert many == 3 * len(body.faces) > few

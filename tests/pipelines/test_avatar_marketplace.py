@@ -1,0 +1,128 @@
+"""The marketplace preset on a real character: file, report, jobs and previews of corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rigline.avatar.body import PART_NAMES, Part
+from rigline.avatar.cage_template import CAGE_NAMES
+from rigline.avatar.posing import pose, sweep_poses
+from rigline.bootstrap import (
+    Outcome,
+    Services,
+    avatar_pipeline,
+    conclude,
+    in_memory,
+    open_services,
+)
+from rigline.engine.pipeline import Pipeline
+from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
+from rigline.evaluation.rigs import rig_of
+from rigline.formats.rigged_glb import RiggedModel, read_rigged
+from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP, BODY_STAGES
+from rigline.pipelines.avatar_outcome import MARKETPLACE_JOBS
+from rigline.pipelines.correction_preview import preview_corrections
+from rigline.pipelines.job_kind import FinishedRun
+from rigline.pipelines.report import AssetEntry
+from rigline.review.correction import parse_correction
+from rigline.settings import Settings
+from rigline.triage.subject import Subject
+from tests.support.glb_files import gltf_problems
+
+SAMPLE = Path(__file__).resolve().parents[2] / "benchmarks/samples/straw_hat.glb"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A marketplace job that ran once."""
+
+    services: Services
+    pipeline: Pipeline
+    bench: Workbench
+    asset_sha256: str
+    runs: Mapping[str, StageRun]
+    outcome: Outcome
+
+    @property
+    def model(self) -> RiggedModel:
+        return read_rigged(self.outcome.avatar_glb)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    services = in_memory(open_services(Settings(store=tmp_path_factory.mktemp("store"))))
+    pipeline = avatar_pipeline(services.settings, "marketplace")
+    bench = Workbench(services.store, services.models, SAMPLE.name)
+    data = SAMPLE.read_bytes()
+    sha256 = services.store.put(data)
+    runs = run_pipeline(pipeline, sha256, bench)
+    asset = AssetEntry(name=SAMPLE.name, sha256=sha256, bytes=len(data))
+    subject = Subject(sha256)
+    outcome = conclude(FinishedRun(pipeline, bench, asset, runs, services.policy, subject))
+    return Finished(services, pipeline, bench, sha256, runs, outcome)
+
+
+def test_the_file_is_valid_and_has_fifteen_parts_and_cages(finished: Finished) -> None:
+    assert gltf_problems(finished.outcome.avatar_glb) == []
+    names = [finished.model.nodes[mesh.node].name for mesh in finished.model.meshes]
+    assert sorted(names) == sorted([*(f"{n}_Geo" for n in PART_NAMES), *CAGE_NAMES])
+
+
+def test_the_report_is_of_the_marketplace(finished: Finished) -> None:
+    report = finished.outcome.report
+    assert report.pipeline == "avatar-marketplace"
+    assert report.validation.preset == "marketplace"
+    rig = rig_of(finished.model)
+    for part, name in enumerate(PART_NAMES):
+        np.testing.assert_allclose(rig.joints[part], report.joints[name].position, atol=1e-4)
+
+
+def test_no_seam_opens_in_any_pose(finished: Finished) -> None:
+    rig = rig_of(finished.model)
+    height = float(np.ptp(rig.vertices[:, 1]))
+    _, place = np.unique(np.round(rig.vertices / height, 7), axis=0, return_inverse=True)
+    for turns in sweep_poses(rig.joints).values():
+        moved = pose(rig.vertices, rig.weights, rig.joints, turns)
+        low, high = np.full((place.max() + 1, 3), np.inf), np.full((place.max() + 1, 3), -np.inf)
+        np.minimum.at(low, place, moved)
+        np.maximum.at(high, place, moved)
+        assert (high - low).max() < 1e-4 * height
+
+
+def test_body_stages_are_shared_and_found_again(finished: Finished) -> None:
+    names = {stage.name for stage in BODY_STAGES}
+    assert AVATAR_AUTO_SETUP.stages[: len(BODY_STAGES)] == BODY_STAGES
+    development = avatar_pipeline(finished.services.settings)
+    again = run_pipeline(development, finished.asset_sha256, finished.bench)
+    assert {name for name, run in again.items() if run.reused} == names
+
+
+def test_a_moved_joint_is_previewed_with_the_parts_that_it_cuts(finished: Finished) -> None:
+    found = finished.bench.value(finished.pipeline, "rig", finished.runs["rig"].sha256)
+    place = found.joints[Part.LEFT_LOWER_LEG] + [0, 0.03, 0]
+    correction = parse_correction(
+        {
+            "schema_version": 1,
+            "stage": "rig",
+            "base_artifact_sha256": finished.runs["rig"].sha256,
+            "ops": [{"op": "move_joint", "joint": "LeftLowerLeg", "position": place.tolist()}],
+        }
+    )
+    preview = preview_corrections(
+        finished.pipeline,
+        finished.asset_sha256,
+        finished.bench,
+        [MARKETPLACE_JOBS.amendment(correction)],
+    )
+    assert {"rig", "partition", "cage", "attach", "assemble"} <= set(preview.outputs)
+    assert "segment" not in preview.outputs
+    rig = rig_of(read_rigged(preview.outputs["assemble"]))
+    before = rig_of(finished.model)
+    height = np.ptp(before.vertices[:, 1])
+    moved = (rig.joints - before.joints) / height
+    assert moved[Part.LEFT_LOWER_LEG, 1] == pytest.approx(0.03, abs=1e-3)
