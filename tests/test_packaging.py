@@ -47,7 +47,8 @@ def test_the_command_needs_neither_prefect_nor_a_display(tmp_path: Path) -> None
         "import sys\n"
         "import rigline.cli\n"
         "heavy = {'prefect', 'ray', 'streamlit', 'matplotlib', 'torch', 'trimesh', 'pandas',\n"
-        "         'boto3', 'sqlmodel', 'sqlalchemy', 'alembic'}\n"
+        "         'boto3', 'sqlmodel', 'sqlalchemy', 'alembic', 'tritonclient', 'grpc',\n"
+        "         'prometheus_client'}\n"
         "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

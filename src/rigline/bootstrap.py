@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from rigline.backends import open_models
 from rigline.engine.artifact_store import ArtifactStore
 from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage import Models
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput
-from rigline.inference.embedded import EmbeddedModels
-from rigline.inference.repository import shipped_repository
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE
 from rigline.pipelines.avatar_outcome import AVATAR_JOBS, MARKETPLACE_JOBS, Outcome, conclude
@@ -66,11 +65,7 @@ def open_services(settings: Settings | None = None) -> Services:
     Raises ``InvalidInput`` for settings that cannot be.
     """
     settings = settings or load_settings()
-    if settings.backend == "triton":
-        raise InvalidInput(
-            "The triton backend is not there yet.", remedy="Use the embedded backend."
-        )
-    models = EmbeddedModels(settings.models or shipped_repository(), settings.threads)
+    models = open_models(settings)
     policy = load_policy(settings.policy)
     return Services(open_store(settings), models, policy, settings, load_kinds(settings.pipelines))
 

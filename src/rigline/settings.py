@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rigline.errors import InvalidInput
 from rigline.formats.limits import Limits
+from rigline.inference.endpoint_address import LOCAL, parse_endpoints, parse_limits
 from rigline.storage.s3_location import Encryption, is_s3
 
 Backend = Literal["embedded", "triton"]
 _DEFAULTS = Limits()
+
+
+def _checked_by(parse: Callable[[str], object]) -> Callable[[str], str]:
+    """A validator that lets through what a parser accepts."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    return check
 
 
 class Settings(BaseSettings):
@@ -46,7 +61,33 @@ class Settings(BaseSettings):
     models: Path | None = Field(
         default=None, description="Model repository; by default the one that came with Rigline."
     )
-    backend: Backend = "embedded"
+    backend: Backend = Field(
+        default="embedded",
+        description="Where the models run: in this process, or on Triton servers.",
+    )
+    endpoints: Annotated[str, AfterValidator(_checked_by(parse_endpoints))] = Field(
+        default=LOCAL,
+        description="The Triton servers, separated by commas: onprem://host:8001?limit=16 or "
+        "cloud://host:8001?limit=64&tls=true.",
+    )
+    embedded_fallback: bool = Field(
+        default=False, description="Whether this process runs the models when no server is alive."
+    )
+    inference_deadline_s: Annotated[float, Field(gt=0)] = Field(
+        default=60.0, description="How long one model call may take, all attempts and waits in."
+    )
+    inference_attempt_s: Annotated[float, Field(gt=0)] = Field(
+        default=20.0, description="How long one server may take before another is asked."
+    )
+    pipeline_limits: Annotated[str, AfterValidator(_checked_by(parse_limits))] = Field(
+        default="",
+        description="How many model calls of a pipeline one process has under way at most: "
+        "avatar-auto-setup=8,other=2.",
+    )
+    triton_home: Path = Field(
+        default_factory=lambda: user_data_path("rigline") / "triton",
+        description="Where rigline serve keeps Triton's environment and logs.",
+    )
     pipelines: str = Field(
         default="", description="Pipelines of your own: module:NAME, with commas between."
     )

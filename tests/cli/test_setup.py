@@ -14,6 +14,7 @@ from rigline.cli import app
 from rigline.cli.schema import report_schema
 from tests.support.bodies import capsule_body
 from tests.support.glb_files import obj_text, plain_glb
+from tests.support.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "benchmarks/samples/boxhead_kid.glb"
@@ -106,7 +107,6 @@ def test_second_run_computes_nothing_and_gives_the_same_bytes(tmp_path: Path) ->
     ("arguments", "said"),
     [
         (["--preset", "festive"], "no preset"),
-        (["--backend", "triton"], "not there yet"),
         (["--backend", "abacus"], "abacus"),
         (["--out", "a", "-o", "b.glb"], "exclude"),
         (["-o", "avatar.fbx"], "GLB"),
@@ -121,6 +121,18 @@ def test_wrong_commands_exit_with_2_and_say_why(
     result = run("setup", SAMPLE, *arguments)
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_servers_that_are_away_fail_the_file_and_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = f"onprem://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("RIGLINE_ENDPOINTS", where)
+    monkeypatch.setenv("RIGLINE_INFERENCE_DEADLINE_S", "0.1")
+    result = run("setup", SAMPLE, "--out", tmp_path, "--backend", "triton")
+    assert result.exit_code == 1
+    assert where.partition("://")[2] in result.output
+    assert "rigline doctor" in result.output
 
 
 def test_no_input_is_a_wrong_command() -> None:

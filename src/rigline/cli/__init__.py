@@ -6,12 +6,15 @@ import typer
 
 from rigline.cli.cache import cache
 from rigline.cli.database import database
+from rigline.cli.doctor import doctor
 from rigline.cli.evaluate import evaluate_command
 from rigline.cli.jobs import jobs
+from rigline.cli.models import models
 from rigline.cli.people import people
 from rigline.cli.policy import policy
 from rigline.cli.review import review
 from rigline.cli.schema import schema
+from rigline.cli.serve import serve
 from rigline.cli.setup import setup
 from rigline.cli.validate import validate
 
@@ -26,9 +29,12 @@ app.command("validate")(validate)
 app.command("eval")(evaluate_command)
 app.command("schema")(schema)
 app.command("cache")(cache)
+app.command("serve")(serve)
+app.command("doctor")(doctor)
 app.add_typer(database, name="db")
 app.add_typer(policy)
 app.add_typer(jobs, name="jobs")
+app.add_typer(models, name="models")
 app.add_typer(review, name="review")
 app.add_typer(people, name="people")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,21 @@ class Models(Protocol):
     def version(self, model: str) -> str:
         """What the model's answers depend on: part of the key of every output made with it."""
         ...
+
+
+@runtime_checkable
+class SharedModels(Protocol):
+    """Models on servers that many pipelines share and where versions come and go."""
+
+    def of_pipeline(self, pipeline: str) -> Models:
+        """The models for one run of a stage: of one version each from its beginning to its end,
+        so that its key names what computed it; and counted as the pipeline's."""
+        ...
+
+
+def models_for_run(models: Models, pipeline: str) -> Models:
+    """The models as one run of a stage of this pipeline is to see them."""
+    return models.of_pipeline(pipeline) if isinstance(models, SharedModels) else models
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,14 @@ from rigline.engine.artifact_store import ArtifactStore, OutputRecord
 from rigline.engine.codec import canonical_json
 from rigline.engine.override import Amendment, Override
 from rigline.engine.pipeline import ASSET, Pipeline
-from rigline.engine.stage import AssetFile, Models, Produced, Stage, StageContext
+from rigline.engine.stage import (
+    AssetFile,
+    Models,
+    Produced,
+    Stage,
+    StageContext,
+    models_for_run,
+)
 from rigline.errors import ContractViolation, RiglineError
 
 Inputs = Mapping[str, str]
@@ -87,20 +94,21 @@ def run_stage(pipeline: Pipeline, name: str, inputs: Inputs, bench: Workbench) -
     ``ContractViolation`` and names the stage.
     """
     stage = pipeline.stage(name)
-    key = output_key(stage, inputs, bench.models)
+    models = models_for_run(bench.models, pipeline.name)
+    key = output_key(stage, inputs, models)
     found = _find(stage, key, bench.store)
     if found is not None:
         return found
     started = time.perf_counter()
     arguments = [bench.value(pipeline, name, inputs[name]) for name in stage.inputs]
-    produced, data = _compute(stage, arguments, bench.models)
+    produced, data = _compute(stage, arguments, models)
     sha256 = bench.store.put(data)
     bench.values[sha256] = produced.value
     record = OutputRecord(
         {stage.codec.file_name: sha256},
         produced.evidence,
         tuple(produced.warnings),
-        {model: bench.models.version(model) for model in stage.models},
+        {model: models.version(model) for model in stage.models},
         time.perf_counter() - started,
         {name: inputs[name] for name in stage.inputs},
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 from rigline.engine.stage import Arrays
 from rigline.errors import ContractViolation, InvalidInput
+from rigline.inference.contracts import contract_of
 from rigline.inference.repository import ModelFile, find_model
 
 
@@ -37,9 +37,10 @@ class EmbeddedModels:
         its answer is not finite.
         """
         session = self._session(model)
+        fitted = contract_of(model).fit(inputs)
         try:
-            values = session.run(None, _typed(session, inputs))
-        except (InvalidArgument, Fail, ValueError, RuntimeError, KeyError) as error:
+            values = session.run(None, fitted)
+        except (InvalidArgument, Fail, ValueError, RuntimeError) as error:
             raise InvalidInput(
                 f"The model {model} refused its inputs: {error}",
                 model=model,
@@ -53,8 +54,7 @@ class EmbeddedModels:
 
     def version(self, model: str) -> str:
         """The version number and the beginning of the file's sha256."""
-        file = self._file(model)
-        return f"{file.version}-{file.sha256[:16]}"
+        return self._file(model).id
 
     def _file(self, model: str) -> ModelFile:
         with self._lock:
@@ -79,9 +79,3 @@ class EmbeddedModels:
                         remedy="The file may be damaged, or a Git LFS pointer; fetch it again.",
                     ) from error
             return self._sessions[model]
-
-
-def _typed(session: onnxruntime.InferenceSession, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
-    kinds = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
-    wanted = {i.name: kinds[i.type] for i in session.get_inputs()}
-    return {name: np.ascontiguousarray(inputs[name], kind) for name, kind in wanted.items()}

@@ -14,28 +14,49 @@ MODEL_FILE = "model.onnx"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """The newest version of one model. ``sha256`` is that of the ONNX file."""
+    """One version of one model. ``sha256`` is that of the ONNX file."""
 
     name: str
     version: int
     path: Path
     sha256: str
 
+    @property
+    def id(self) -> str:
+        """The version's name in records and keys."""
+        return version_id(self.version, self.sha256)
+
 
 def find_model(repository: Path, name: str) -> ModelFile:
     """The newest version of a model; ``InvalidInput`` when the repository does not hold it."""
-    folder = repository / name
-    versions = [
-        int(p.name) for p in folder.glob("*") if p.name.isdigit() and (p / MODEL_FILE).is_file()
-    ]
+    versions = _version_numbers(repository, name)
     if not versions:
         raise InvalidInput(
             f"The model repository {repository} holds no {name!r}.",
             remedy="Set RIGLINE_MODELS to a repository that does, or leave it empty.",
             model=name,
         )
-    path = folder / str(max(versions)) / MODEL_FILE
-    return ModelFile(name, max(versions), path, hashlib.sha256(path.read_bytes()).hexdigest())
+    return _model_file(repository, name, versions[-1])
+
+
+def find_versions(repository: Path, name: str) -> tuple[ModelFile, ...]:
+    """All versions of a model that the repository holds, oldest first; perhaps none."""
+    return tuple(_model_file(repository, name, v) for v in _version_numbers(repository, name))
+
+
+def version_id(version: int, sha256: str) -> str:
+    """The name of a version wherever it runs: its number and the beginning of its file's sha256."""
+    return f"{version}-{sha256[:16]}"
+
+
+def _version_numbers(repository: Path, name: str) -> list[int]:
+    folders = (repository / name).glob("*")
+    return sorted(int(p.name) for p in folders if p.name.isdigit() and (p / MODEL_FILE).is_file())
+
+
+def _model_file(repository: Path, name: str, version: int) -> ModelFile:
+    path = repository / name / str(version) / MODEL_FILE
+    return ModelFile(name, version, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def shipped_repository() -> Path:

@@ -1,0 +1,228 @@
+"""One Triton server over gRPC: what it serves, checked against what the code expects, and answers.
+
+The library ``tritonclient`` speaks the protocol: tensors travel as raw bytes over one connection
+that is kept and shared by all threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import tritonclient.grpc as grpcclient
+from tritonclient.utils import InferenceServerException
+
+from rigline.engine.stage import Arrays
+from rigline.errors import ContractViolation, InvalidInput, ServiceUnavailable
+from rigline.inference.contracts import CONTRACTS, ModelContract, Tensor, contract_of
+from rigline.inference.repository import version_id
+from rigline.inference.routing import ServedVersion
+from rigline.inference.triton_config import SHA256_PARAMETER
+
+CHANNEL: Final = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    # A connection of one's own, which looks for a lost server every second and not, as gRPC would
+    # by itself, after up to two minutes.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+_REFUSED: Final = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION")
+_BROKEN: Final = ("UNIMPLEMENTED", "UNAUTHENTICATED", "PERMISSION_DENIED")
+
+
+class TritonEndpoint:
+    """A server at ``target``, ``host:port``. Safe for many threads. Connects when first asked."""
+
+    def __init__(self, target: str, tls: bool = False) -> None:
+        self.target = target
+        self._client = grpcclient.InferenceServerClient(target, ssl=tls, channel_args=list(CHANNEL))
+
+    def serving(self, timeout_s: float) -> frozenset[ServedVersion]:
+        """The versions of the models that the server is ready to answer for.
+
+        Models that the code does not know are passed over. Raises ``ContractViolation`` for one
+        whose tensors are others than the code expects, or whose weights cannot be told;
+        ``ServiceUnavailable`` when the server does not answer or is not ready.
+        """
+        try:
+            if not self._client.is_server_ready(client_timeout=timeout_s):
+                raise ServiceUnavailable(f"{self.target} is not ready.", endpoint=self.target)
+            found: set[ServedVersion] = set()
+            for contract in CONTRACTS.values():
+                found |= self._versions(contract, timeout_s)
+        except InferenceServerException as error:
+            self._translate(error, "its state")
+        return frozenset(found)
+
+    def infer(
+        self, version: ServedVersion, inputs: Arrays, timeout_s: float, request_id: str
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """The outputs of a model by name.
+
+        Raises ``InvalidInput`` when the inputs do not fit the model, ``ContractViolation`` when its
+        answer is not finite or not what it promised, ``ServiceUnavailable`` when the server does
+        not answer in time, or serves this version no more.
+        """
+        contract = contract_of(version.model)
+        fitted = contract.fit(inputs)
+        batch = len(fitted[contract.inputs[0].name])
+        pieces = [
+            self._ask(
+                contract,
+                version,
+                {name: array[start : start + contract.max_batch] for name, array in fitted.items()},
+                timeout_s,
+                request_id,
+            )
+            for start in range(0, batch, contract.max_batch)
+        ]
+        if len(pieces) == 1:
+            return pieces[0]
+        return {t.name: np.concatenate([p[t.name] for p in pieces]) for t in contract.outputs}
+
+    def load(self, model: str, timeout_s: float) -> None:
+        """Let the server read a model and its configuration anew, and take up new versions.
+
+        Returns when they are ready. Raises ``ServiceUnavailable`` when the server is away,
+        ``InvalidInput`` when it cannot load the model: it goes on with what it had.
+        """
+        try:
+            self._client.load_model(model, client_timeout=timeout_s)
+        except InferenceServerException as error:
+            if "failed to load" in str(error):
+                raise InvalidInput(
+                    f"{self.target} cannot load the model {model}: {error.message()}", model=model
+                ) from error
+            self._translate(error, f"the model {model}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _ask(
+        self,
+        contract: ModelContract,
+        version: ServedVersion,
+        fitted: Arrays,
+        timeout_s: float,
+        request_id: str,
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        tensors = []
+        for tensor in contract.inputs:
+            array = fitted[tensor.name]
+            tensors.append(grpcclient.InferInput(tensor.name, list(array.shape), tensor.datatype))
+            tensors[-1].set_data_from_numpy(array)
+        try:
+            answer = self._client.infer(
+                version.model,
+                tensors,
+                model_version=str(version.number),
+                outputs=[grpcclient.InferRequestedOutput(t.name) for t in contract.outputs],
+                request_id=request_id,
+                client_timeout=timeout_s,
+            )
+        except InferenceServerException as error:
+            self._translate(error, f"the model {version.model}")
+        batch = len(fitted[contract.inputs[0].name])
+        return {t.name: self._checked(contract, t, answer.as_numpy(t.name), batch)
+                for t in contract.outputs}  # fmt: skip
+
+    def _checked(
+        self, contract: ModelContract, tensor: Tensor, array: Any, batch: int
+    ) -> npt.NDArray[np.float32]:
+        told = None if array is None else array.shape
+        if array is None or len(array) != batch or array.ndim != len(tensor.shape):
+            raise ContractViolation(
+                f"The model {contract.name} at {self.target} gave {tensor.name} with the shape "
+                f"{told} for a batch of {batch}."
+            )
+        if not np.isfinite(array).all():
+            raise ContractViolation(
+                f"The model {contract.name} gave {tensor.name} that is not finite."
+            )
+        return np.asarray(array, np.float32)
+
+    def _versions(self, contract: ModelContract, timeout_s: float) -> set[ServedVersion]:
+        """The loaded versions of one model, checked; none while the server has not got it ready."""
+        try:
+            metadata = self._client.get_model_metadata(contract.name, client_timeout=timeout_s)
+            config = self._client.get_model_config(contract.name, client_timeout=timeout_s).config
+        except InferenceServerException as error:
+            if _status(error) in ("NOT_FOUND", "INVALID_ARGUMENT"):
+                return set()
+            if _status(error) == "UNAVAILABLE" and contract.name in str(error):
+                return set()
+            raise
+        self._check_tensors(contract, "inputs", contract.inputs, metadata.inputs)
+        self._check_tensors(contract, "outputs", contract.outputs, metadata.outputs)
+        if config.max_batch_size < contract.max_batch:
+            raise self._violation(
+                contract, f"batches of {config.max_batch_size}", f"{contract.max_batch}"
+            )
+        return {
+            ServedVersion(contract.name, number, self._id(contract, number, config.parameters))
+            for number in map(int, metadata.versions)
+        }
+
+    def _id(self, contract: ModelContract, number: int, parameters: Any) -> str:
+        key = SHA256_PARAMETER.format(version=number)
+        sha256 = parameters[key].string_value if key in parameters else ""
+        if not sha256:
+            raise ContractViolation(
+                f"{self.target} does not say which weights {contract.name}, version {number}, has.",
+                remedy="Run rigline models configure on its repository, and load the model again.",
+                model=contract.name,
+            )
+        return version_id(number, sha256)
+
+    def _check_tensors(
+        self, contract: ModelContract, side: str, wanted: Sequence[Tensor], told: Any
+    ) -> None:
+        actual = {t.name: (str(t.datatype), tuple(int(d) for d in t.shape)) for t in told}
+        expected = {t.name: (str(t.datatype), t.shape) for t in wanted}
+        if actual.keys() != expected.keys():
+            raise self._violation(
+                contract,
+                f"the {side} {', '.join(sorted(actual))}",
+                ", ".join(sorted(expected)),
+            )
+        for name, (datatype, shape) in actual.items():
+            if (datatype, shape) != expected[name]:
+                raise self._violation(
+                    contract,
+                    f"{side[:-1]} {name} as {datatype} {list(shape)}",
+                    f"{expected[name][0]} {list(expected[name][1])}",
+                )
+
+    def _violation(self, contract: ModelContract, has: str, wanted: str) -> ContractViolation:
+        return ContractViolation(
+            f"The model {contract.name} at {self.target} has {has}; the code expects {wanted}.",
+            remedy="Serve the model repository that came with this Rigline.",
+            model=contract.name,
+            endpoint=self.target,
+        )
+
+    def _translate(self, error: InferenceServerException, asked: str) -> NoReturn:
+        """Raise Rigline's own error for one of the protocol."""
+        status, said = _status(error), str(error.message() or "no reason given").strip()
+        message = f"{self.target}, asked for {asked}, said {status or 'an error'}: {said}"
+        gone = "unknown model" in said or "is not found" in said or "is not ready" in said
+        if status in _REFUSED and not gone:
+            raise InvalidInput(message, endpoint=self.target) from error
+        if status in _BROKEN:
+            raise ContractViolation(message, endpoint=self.target) from error
+        raise ServiceUnavailable(message, endpoint=self.target, status=status) from error
+
+
+def _status(error: InferenceServerException) -> str:
+    """The gRPC status, such as UNAVAILABLE."""
+    status = ""
+    with suppress(AttributeError):
+        status = str(error.status()).rpartition(".")[2]
+    return status
