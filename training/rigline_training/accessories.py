@@ -14,6 +14,7 @@ import numpy as np
 
 from rigline.avatar.body import Part
 from rigline_training.character import Character, Floats, Ints, Piece, basis_along, rotation
+from rigline_training.lofts import Section, boundary_stations, loft
 from rigline_training.solids import lathe_piece, solid_piece
 
 X, Y, Z = np.eye(3)
@@ -170,6 +171,32 @@ def hair(o: Outfit) -> None:
             )
 
 
+def wild_hair(o: Outfit) -> None:
+    """Strands, spikes or clumps around the skull, and beards."""
+    rng, half, centre = o.rng, o.head_half, o.head_centre
+    if o.chance(0.12):
+        kind, count = str(rng.choice(["cone", "ellipsoid", "capsule"])), int(rng.integers(6, 22))
+        long, thick = rng.uniform(0.25, 1.1), rng.uniform(0.12, 0.4)
+        low, back = rng.uniform(-0.9, 0.4), rng.uniform(-0.3, 0.6)
+        for _ in range(count):
+            way = rng.normal(size=3)
+            way[1], way[2] = max(way[1], low), min(way[2], back)
+            way /= np.linalg.norm(way) + 1e-9
+            droop = way - [0, rng.uniform(0, 0.9), 0]
+            size = half.mean() * np.array([thick, long * rng.uniform(0.6, 1.2), thick])
+            at = centre + way * half + droop * size[1] * 0.5
+            o.add(kind, size, at, Part.HEAD, basis_along(droop), name="strand")
+    if o.chance(0.08):
+        size = half * [rng.uniform(0.3, 0.9), rng.uniform(0.3, 1.0), rng.uniform(0.15, 0.4)]
+        at = centre + [0, -half[1] * rng.uniform(0.7, 1.1) - size[1] * 0.3, half[2] * 0.8]
+        o.add("cone ellipsoid box", size, at, Part.HEAD, rotation(X, np.pi), name="beard")
+    if o.chance(0.06):
+        r = np.hypot(half[0], half[2]) * rng.uniform(0.45, 0.9)
+        part = int(rng.choice([Part.UPPER_TORSO, Part.HEAD]))
+        size = [r, half[1] * rng.uniform(0.1, 0.3), r]
+        o.add("cylinder ellipsoid", size, o.joints[Part.HEAD], part, name="scarf")
+
+
 def ears_and_face(o: Outfit) -> None:
     """Ears, horns, antennae, snouts and bulging eyes."""
     rng, half, centre = o.rng, o.head_half, o.head_centre
@@ -213,6 +240,12 @@ def back_gear(o: Outfit) -> None:
         o.add("box ellipsoid cylinder", size, at, Part.UPPER_TORSO, name="pack")
     if o.chance(0.13):
         cape(o)
+    if o.chance(0.07):
+        length = half[1] * rng.uniform(0.7, 1.8)
+        size = [wide * rng.uniform(0.06, 0.35), length, half[2] * rng.uniform(0.1, 0.35)]
+        at = centre - [0, 0, half[2] * rng.uniform(1.05, 1.5)]
+        turn = rotation(Z, rng.uniform(-1.0, 1.0))
+        o.add("box cylinder ellipsoid", size, at, Part.UPPER_TORSO, turn, name="slung")
     if o.chance(0.06):
         size = [wide * rng.uniform(0.5, 1.6), half[1] * rng.uniform(0.4, 1.2), 0.01]
         lean, x = rng.uniform(-0.6, 0.6), wide * rng.uniform(0.8, 1.3)
@@ -387,6 +420,45 @@ def skirt(o: Outfit) -> None:
         _wide_sleeves(o)
 
 
+def robe(o: Outfit) -> None:
+    """A gown from the collar to anywhere below the hips, in one piece with the torso."""
+    rng, j = o.rng, o.joints
+    waist, hip_y = j[Part.UPPER_TORSO, 1], (j[9, 1] + j[12, 1]) / 2
+    knee_y, root = (j[10, 1] + j[13, 1]) / 2, j[Part.LOWER_TORSO]
+    top = j[Part.HEAD, 1] - rng.uniform(0.0, 0.03) * o.neck_height
+    hem = o.floor + (hip_y - o.floor) * rng.uniform(0.0, 0.7)
+    border = hip_y - rng.uniform(-0.01, 0.05) * o.neck_height
+    bounds = np.sort([b for b in (knee_y, border, waist) if hem + 0.01 < b < top - 0.01])
+    stations, _ = boundary_stations(bounds, hem, top)
+    shoulder = o.shoulder_half * rng.uniform(0.8, 1.1)
+    belly = shoulder * rng.uniform(0.7, 1.1)
+    at, wide = [hem, hip_y, waist, top - 0.1 * (top - waist), top], [0.0, 0.0, belly, shoulder, 0.0]
+    wide[1] = belly * rng.uniform(1.0, 1.35)
+    wide[0], wide[4] = wide[1] * rng.uniform(1.0, 1.7), shoulder * rng.uniform(0.35, 0.9)
+    half_x = np.interp(stations, at, wide)
+    depth = float(np.clip(o.torso_half[2] / o.shoulder_half, 0.45, 1.0)) * rng.uniform(0.9, 1.25)
+    half = np.stack([half_x, half_x * depth], axis=1)
+    section = Section(float(rng.uniform(2, 3)), int(rng.choice([8, 12, 16])))
+    piece = loft(stations, half, section, np.zeros(len(stations), int), solid=False, name="robe")
+    v = piece.vertices + [root[0], 0, root[2]]
+    upper = np.where(v[:, 0] > root[0], Part.LEFT_UPPER_LEG, Part.RIGHT_UPPER_LEG)
+    leg = np.where(v[:, 1] > knee_y, upper, upper + 1)
+    labels = np.where(v[:, 1] > border, Part.LOWER_TORSO, leg)
+    labels = np.where(v[:, 1] > waist, Part.UPPER_TORSO, labels)
+    o.pieces.append(Piece(v, piece.faces, labels.astype(np.int64), name="robe"))
+    centre = np.array([root[0], 0, root[2]])
+
+    def inside(p: Floats) -> Floats:
+        x, z = np.abs(p - centre)[:, [0, 2]].T
+        r = np.interp(p[:, 1], stations, half_x) * 0.97
+        between = (p[:, 1] > hem) & (p[:, 1] < top)
+        return between & (np.hypot(x, z / depth) < r)
+
+    o.hidden = inside
+    if o.chance(0.6):
+        _wide_sleeves(o)
+
+
 def _inside_skirt(
     top: float, hem: float, profile: tuple[float, float, float], depth: float, centre: Floats
 ) -> Callable[[Floats], Floats]:
@@ -429,13 +501,17 @@ def dressed(character: Character, rng: np.random.Generator) -> Character:
             wear(o)
         low += probability
     hair(o)
+    wild_hair(o)
     ears_and_face(o)
     back_gear(o)
     armour(o)
     if o.chance(0.08):
         held_prop(o)
-    if o.chance(0.2):
+    lower = rng.random()
+    if lower < 0.17:
         skirt(o)
+    elif lower < 0.23:
+        robe(o)
     names = tuple(sorted({p.name for p in o.pieces}))
     body = character.pieces
     if o.hidden is not None:

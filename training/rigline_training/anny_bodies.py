@@ -114,6 +114,10 @@ class AnnyBodies:
         mean = self._bodies({k: np.full(1, 0.5) for k in self._model.phenotype_labels})[0]
         self.labels = self._shifted_labels(mean)
 
+    def forget_drawn(self) -> None:
+        """Throw away bodies drawn ahead, so that what follows depends on the generator alone."""
+        self._drawn = []
+
     def draw(self, rng: np.random.Generator) -> Body:
         """One body with phenotypes drawn evenly over their range, ends included."""
         if not self._drawn:

@@ -15,7 +15,9 @@ SOFT_M = 0.015
 """Width of the blend at a soft joint, in shares of height."""
 
 
-def _joints(rng: np.random.Generator, level: float, squat: bool) -> tuple[Floats, dict[str, float]]:
+def figure_joints(
+    rng: np.random.Generator, level: float, squat: bool
+) -> tuple[Floats, dict[str, float]]:
     """Rest joints in a T pose with straight legs, and the lengths they were made from."""
     g = lambda spread: float(np.exp(rng.normal(0, spread * level)))  # noqa: E731
     ranges = (
@@ -149,7 +151,7 @@ def _soft_weights(rest: list[Piece], joints: Floats, along: Floats) -> list[Floa
 def blocky_character(rng: np.random.Generator, level: float) -> Character:
     """A character of primitives in a random pose."""
     squat = rng.random() < 0.35
-    joints, size = _joints(rng, level, squat)
+    joints, size = figure_joints(rng, level, squat)
     shop = _Shop(rng, level)
     arm_r, leg_r = rng.uniform(0.022, 0.06), rng.uniform(0.03, 0.07)
     pieces = _torso_and_head(shop, joints, size, arm_r, leg_r)
@@ -162,7 +164,7 @@ def blocky_character(rng: np.random.Generator, level: float) -> Character:
     moved, out = joints, []
     for piece, w in zip(pieces, weights, strict=True):
         v, moved = deform(piece.vertices, w, joints, np.ones((N_PARTS, 3)), turns, along)
-        out.append(_replaced(piece, v))
+        out.append(replaced(piece, v))
     tags = ["squat"] if squat else []
     if rng.random() < 0.3:
         out = _loosened(rng, out, moved)
@@ -170,7 +172,7 @@ def blocky_character(rng: np.random.Generator, level: float) -> Character:
     return Character(tuple(out), moved, "blocky", tuple(tags))
 
 
-def _replaced(piece: Piece, vertices: Floats) -> Piece:
+def replaced(piece: Piece, vertices: Floats) -> Piece:
     """The piece after posing; its solid follows the rigid motion that fits best (Kabsch)."""
     if piece.solid is None:
         return piece.moved(vertices)

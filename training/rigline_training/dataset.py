@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from rigline_training.accessories import dressed
 from rigline_training.anny_bodies import AnnyBodies
 from rigline_training.blocky import blocky_character
 from rigline_training.character import Character, Floats, Ints, Piece, rotation
+from rigline_training.held_out_families import FAMILIES
+from rigline_training.lofted import lofted_character
 from rigline_training.styles import stylised_body
 
 NEIGHBOURS_KEPT = 32
@@ -48,17 +51,20 @@ class Sample:
 
 
 class Characters:
-    """Draws dressed, posed characters. ``share_blocky`` of them are made of primitives."""
+    """Draws dressed, posed characters: bodies, characters of primitives and of swept tubes."""
 
-    def __init__(self, share_blocky: float = 0.38) -> None:
-        self._bodies = AnnyBodies()
-        self._share_blocky = share_blocky
+    def __init__(self, share_blocky: float = 0.24, share_lofted: float = 0.2) -> None:
+        self.bodies = AnnyBodies()
+        self._blocky, self._lofted = share_blocky, share_blocky + share_lofted
 
     def draw(self, rng: np.random.Generator) -> Character:
         level = float(rng.choice([0.7, 1.0, 1.3]))
-        if rng.random() < self._share_blocky:
+        drawn = rng.random()
+        if drawn < self._blocky:
             return dressed(blocky_character(rng, level), rng)
-        return dressed(stylised_body(self._bodies, rng, level * rng.choice([0.6, 1.0, 1.0])), rng)
+        if drawn < self._lofted:
+            return dressed(lofted_character(rng, level), rng)
+        return dressed(stylised_body(self.bodies, rng, level * rng.choice([0.6, 1.0, 1.0])), rng)
 
 
 def _surface(piece: Piece, count: int, rng: np.random.Generator) -> tuple[Floats, Floats, Ints]:
@@ -138,15 +144,17 @@ def sample_of(character: Character, rng: np.random.Generator) -> Sample:
         points, normals, labels, joints,
         tree.query(points[:N_PATCHES], NEIGHBOURS_KEPT)[1],
         (around != labels[:, None]).any(axis=1),
-        character.style == "blocky",
+        character.style in ("blocky", "lofted"),
     )  # fmt: skip
 
 
-def draw_sample(characters: Characters, rng: np.random.Generator) -> Sample:
-    """The next usable sample."""
+def draw_sample(
+    draw: Callable[[np.random.Generator], Character], rng: np.random.Generator
+) -> Sample:
+    """The next usable sample of what ``draw`` draws."""
     while True:
         try:
-            return sample_of(characters.draw(rng), rng)
+            return sample_of(draw(rng), rng)
         except (ValueError, IndexError, np.linalg.LinAlgError):
             continue
 
@@ -168,7 +176,10 @@ def write_shard(path: Path, samples: list[Sample]) -> None:
 
 
 def generate(folder: Path, seed: int, shards: int, per_shard: int) -> None:
-    """Write ``shards`` files of ``per_shard`` samples; existing shards are kept as they are."""
+    """Write ``shards`` files of ``per_shard`` samples; existing shards are kept as they are.
+
+    A shard depends on its seed and number alone, not on what was drawn before it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     characters: Characters | None = None
     for k in range(shards):
@@ -176,10 +187,22 @@ def generate(folder: Path, seed: int, shards: int, per_shard: int) -> None:
         if path.exists():
             continue
         characters = characters or Characters()
+        characters.bodies.forget_drawn()
         rng = np.random.default_rng([seed, k])
         started = time.monotonic()
-        write_shard(path, [draw_sample(characters, rng) for _ in range(per_shard)])
+        write_shard(path, [draw_sample(characters.draw, rng) for _ in range(per_shard)])
         print(f"{path.name}: {per_shard} samples in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def generate_family(folder: Path, name: str, seed: int, count: int) -> None:
+    """Write one shard of a family that no training character belongs to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"shard-{seed:03d}-0000.npz"
+    if path.exists():
+        return
+    bodies, rng = AnnyBodies(), np.random.default_rng([seed])
+    family = FAMILIES[name]
+    write_shard(path, [draw_sample(lambda r: family(bodies, r), rng) for _ in range(count)])
 
 
 def main() -> None:
@@ -188,8 +211,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--per-shard", type=int, default=1000)
+    parser.add_argument("--family", choices=sorted(FAMILIES), help="one shard of this family")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if args.family:
+        generate_family(args.out, args.family, args.seed, args.per_shard)
+        return
     generate(args.out, args.seed, args.shards, args.per_shard)
 
 

@@ -17,6 +17,7 @@ from rigline.render.body_picture import Picture, body_panel, grid, png_bytes
 from rigline.render.palette import PART_COLOURS
 from rigline_training.character import Character
 from rigline_training.dataset import Characters
+from rigline_training.held_out_families import FAMILIES
 
 COLUMNS = 8
 
@@ -36,11 +37,17 @@ def main() -> None:
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--seed", type=int, default=5)
     p.add_argument("--count", type=int, default=24)
+    p.add_argument("--family", choices=sorted(FAMILIES), help="a family held out of the training")
     args = p.parse_args()
     characters = Characters()
     panels = []
     for k in range(args.seed, args.seed + args.count):
-        drawn = characters.draw(np.random.default_rng([k]))
+        characters.bodies.forget_drawn()
+        rng = np.random.default_rng([k])
+        if args.family:
+            drawn = FAMILIES[args.family](characters.bodies, rng)
+        else:
+            drawn = characters.draw(rng)
         panels.append(panel(drawn, f"{k} {drawn.style} {' '.join(drawn.tags)}"))
     rows = [panels[i : i + COLUMNS] for i in range(0, len(panels), COLUMNS)]
     args.out.write_bytes(png_bytes(grid(rows)))

@@ -60,11 +60,34 @@ def random_pose(rng: np.random.Generator, joints: Floats, level: float) -> list[
             axis = np.cross(lower, [0, 0, 1.0])
             angle = np.deg2rad(rng.uniform(0, 35 * level))
             turns[arm + 1] = rotation(axis, angle) @ turns[arm + 1]
+    if rng.random() < 0.3:
+        turns = _relaxed(rng, turns, level)
     stance = np.deg2rad(rng.choice([0.0, rng.uniform(-3, 18)]))
     for leg, side in LEGS:
         forward = np.array([0, 0, 1.0])
         turns[leg] = rotation(forward, side * stance) @ turns[leg]
         turns[leg + 2] = rotation(forward, -side * stance) @ turns[leg + 2]
+    return turns
+
+
+def _relaxed(rng: np.random.Generator, turns: list[Floats], level: float) -> list[Floats]:
+    """Arms that swing or reach forward, bent elbows, a step, a turned head: never quite symmetric.
+
+    Turns about X after the pose in the frontal plane: negative angles bring a hanging limb forward.
+    """
+    x, turns = np.array([1.0, 0, 0]), list(turns)
+    both = rng.normal(-0.1, 0.3) * level
+    for arm, _ in ARMS:
+        turns[arm] = rotation(x, both + rng.normal(0, 0.15 * level)) @ turns[arm]
+        turns[arm + 1] = rotation(x, -abs(rng.normal(0, 0.4 * level))) @ turns[arm + 1]
+    step = rng.normal(0, 0.22 * level)
+    for leg, side in LEGS:
+        bend = abs(rng.normal(0, 0.15 * level))
+        turns[leg] = rotation(x, side * step - bend) @ turns[leg]
+        turns[leg + 1] = rotation(x, bend + max(side * step, 0) * 0.5) @ turns[leg + 1]
+        turns[leg + 2] = rotation(x, -side * step * 0.7) @ turns[leg + 2]
+    turns[Part.UPPER_TORSO] = rotation(x, rng.normal(0.05, 0.08)) @ turns[Part.UPPER_TORSO]
+    turns[Part.HEAD] = rotation(rng.normal(size=3), rng.normal(0, 0.15)) @ turns[Part.HEAD]
     return turns
 
 

@@ -16,7 +16,7 @@ KINDS = ("box", "capsule", "ellipsoid", "cylinder")
 
 
 @lru_cache(maxsize=64)
-def _grid_faces(rings: int, segments: int) -> Ints:
+def grid_faces(rings: int, segments: int) -> Ints:
     """Triangles of a rings x segments grid of vertices, closed around, open at both ends."""
     r, s = np.meshgrid(np.arange(rings - 1), np.arange(segments), indexing="ij")
     a, b = r * segments + s, r * segments + (s + 1) % segments
@@ -34,7 +34,7 @@ def revolve(
     z = radii[:, None] * np.cos(angle) * depth
     y = np.repeat(heights[:, None], segments, axis=1)
     vertices = np.stack([x, y, z], axis=-1).reshape(-1, 3)
-    faces = _grid_faces(len(heights), segments)
+    faces = grid_faces(len(heights), segments)
     if heights[-1] < heights[0]:
         faces = faces[:, ::-1]
     return vertices, faces[:, [0, 2, 1]]

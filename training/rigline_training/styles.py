@@ -6,12 +6,13 @@ import numpy as np
 from fast_simplification import simplify
 from scipy.spatial import cKDTree
 
-from rigline.avatar.body import N_PARTS, Part
+from rigline.avatar.body import N_PARTS, PARENT, Part
 from rigline.avatar.mesh import vertex_normals
 from rigline_training.anny_bodies import AnnyBodies
 from rigline_training.character import Character, Floats, Piece, basis_along
+from rigline_training.lofts import Section, loft, placed
 from rigline_training.posing import bone_directions, deform, random_pose
-from rigline_training.solids import solid_piece
+from rigline_training.solids import KINDS, solid_piece
 
 SHELLS = (
     (1, 2), (1, 3, 6), (2, 9, 12), (9, 10, 12, 13), (11, 14), (10, 11, 13, 14),
@@ -28,7 +29,8 @@ def proportions(rng: np.random.Generator, level: float) -> Floats:
     """(15, 3) left-right symmetric scales: along each part and across it twice."""
     g = lambda spread: _about_one(rng, spread * level)  # noqa: E731
     mild = rng.random() < 0.75
-    head = np.exp(rng.uniform(-0.15, 0.55 * level) if mild else rng.uniform(0.3, 0.95 * level))
+    large = rng.uniform(0.3, max(0.95 * level, 0.4))
+    head = np.exp(rng.uniform(-0.15, 0.55 * level) if mild else large)
     scales = np.ones((N_PARTS, 3))
     scales[Part.HEAD] = head * np.array([g(0.1), g(0.12), g(0.1)])
     scales[Part.UPPER_TORSO] = g(0.18), g(0.22), g(0.22)
@@ -164,6 +166,59 @@ def _rigid_pieces(rng: np.random.Generator, body: Piece, joints: Floats) -> tupl
     return tuple(pieces)
 
 
+def _fitted_solids(
+    rng: np.random.Generator, body: Piece, joints: Floats, along: Floats
+) -> tuple[Piece, ...]:
+    """One rigid solid a part, as wide as the body there: dolls, robots, suits of plates.
+
+    Limbs may taper, overlap or leave gaps; balls may sit in the joints.
+    """
+    section = Section(float(rng.choice([2.0, 3.0, 9.0])), int(rng.choice([4, 6, 8, 12])))
+    tapered, kind = rng.random() < 0.6, str(rng.choice(KINDS))
+    gap = rng.uniform(-0.12, 0.25) if rng.random() < 0.7 else 0.0
+    wide, pieces = rng.uniform(0.8, 1.35), []
+    for p in range(N_PARTS):
+        mine = body.vertices[body.labels == p]
+        if len(mine) < 6:
+            continue
+        axes = basis_along(along[p])
+        local = (mine - joints[p]) @ axes
+        low, high = np.quantile(local, [0.04, 0.96], axis=0)
+        centre, half = (low + high) / 2, (high - low) / 2 * [wide, 1 - gap, wide]
+        if tapered and p != Part.HEAD:
+            piece = _tapered(local, centre, half, section, p)
+            pieces.append(placed(piece, axes, joints[p]))
+        else:
+            at = joints[p] + axes @ centre
+            pieces.append(solid_piece(kind, half, at, p, axes, detail=int(rng.integers(1, 4))))
+    if rng.random() < 0.5:
+        radius = rng.uniform(0.012, 0.035) * np.ptp(body.vertices[:, 1])
+        own = rng.random() < 0.7
+        pieces += [
+            solid_piece(
+                "ellipsoid", np.full(3, radius), joints[p], p if own else PARENT[p], detail=1
+            )
+            for p in range(3, N_PARTS)
+        ]
+    return tuple(pieces)
+
+
+def _tapered(local: Floats, centre: Floats, half: Floats, section: Section, part: int) -> Piece:
+    """A loft through the widths of a part's points near its two ends and in the middle."""
+    stations = centre[1] + half[1] * np.array([-1.0, 0.0, 1.0])
+    reach = np.maximum(half[1], 1e-3) * 0.6
+    widths = []
+    for y in stations:
+        near = np.abs(local[:, 1] - y) < reach
+        points = local[near] if near.sum() > 4 else local
+        share = np.ptp(points[:, [0, 2]], axis=0) / np.maximum(
+            np.ptp(local[:, [0, 2]], axis=0), 1e-6
+        )
+        widths.append(half[[0, 2]] * np.clip(share, 0.4, 1.1))
+    offset = np.repeat(centre[None, [0, 2]], 3, axis=0)
+    return loft(stations, np.array(widths), section, np.full(3, part), offset=offset)
+
+
 def _shells(rng: np.random.Generator, body: Piece) -> tuple[Piece, ...]:
     """The body with garments or armour over some parts; mostly the skin below is removed."""
     worn = np.zeros(N_PARTS, bool)
@@ -209,9 +264,14 @@ def stylised_body(source: AnnyBodies, rng: np.random.Generator, level: float) ->
     if rng.random() < 0.1:
         noise = rng.normal(0, 0.003 * height, body.vertices.shape)
         body = Piece(body.vertices + noise, body.faces, body.labels)
-    if rng.random() < 0.08:
+    drawn_style = rng.random()
+    if drawn_style < 0.06:
         pieces = _rigid_pieces(rng, body, joints)
         return Character(pieces, joints, "mannequin", (*tags, "rigid"))
+    if drawn_style < 0.18:
+        now = bone_directions(joints, body.vertices, body.labels)
+        pieces = _fitted_solids(rng, body, joints, now)
+        return Character(pieces, joints, "fitted", (*tags, "rigid"))
     head: tuple[Piece, ...] = ()
     if rng.random() < 0.15:
         body, *rest = _primitive_head(rng, body)

@@ -1,61 +1,27 @@
-"""Train the body network: joints and parts together.
-
-Runs for a fixed time, reads new shards as they appear, saves a checkpoint every few minutes and
-resumes from it. The checkpoint that is kept is an exponential moving average of the weights.
-"""
+"""Train the body network: joints and parts together."""
 
 from __future__ import annotations
 
-import argparse
-import copy
 import json
-import math
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rigline.avatar.body import MIRROR, N_PARTS
 from rigline.avatar.sampling import N_NEIGHBOURS
-from rigline_training.dataset import FIELDS
 from rigline_training.networks import BodyNetwork
+from rigline_training.shards import Shards
+from rigline_training.training_run import Lesson, Scores, run_options, train
 
 BATCH = 16
 QUERIES = 768
 BOUNDARY_WEIGHT = 1.5
+"""What a query near a part boundary weighs more than another."""
+
 JOINT_WEIGHT = 8.0
 SWAP = torch.tensor(MIRROR)
-
-
-@dataclass
-class Shards:
-    """All samples of a folder as tensors; ``refresh`` takes in shards that have appeared since."""
-
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.files: list[Path] = []
-        self.data: dict[str, Tensor] = {}
-        self.refresh()
-
-    def refresh(self) -> None:
-        found = sorted(p for p in self.folder.glob("shard-*.npz") if "partial" not in p.name)
-        new = [p for p in found if p not in self.files]
-        if not new:
-            return
-        parts = [dict(np.load(p)) for p in new]
-        fresh = {k: torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in FIELDS}
-        if self.data:
-            fresh = {k: torch.cat([self.data[k], v]) for k, v in fresh.items()}
-        self.data = fresh
-        self.files += new
-
-    def __len__(self) -> int:
-        return len(self.data.get("labels", ()))
 
 
 def augmented(data: dict[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
@@ -91,8 +57,8 @@ def augmented(data: dict[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
     return torch.cat([x, n], dim=-1), neighbours, labels, joints, data["boundary"][index]
 
 
-def loss_of(net: BodyNetwork, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """Training loss, and the mean joint error in shares of height."""
+def loss_of(net: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+    """Training loss of a batch."""
     features, neighbours, labels, joints, boundary = batch
     asked = torch.randint(0, features.shape[1], (QUERIES,))
     with torch.autocast(features.device.type, torch.bfloat16):
@@ -105,106 +71,68 @@ def loss_of(net: BodyNetwork, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor
     )  # fmt: skip
     part = (part * (weight / weight.mean()).reshape(-1)).mean()
     scale = (error.detach() * torch.exp(-log_scale.float()) + log_scale.float()).mean()
-    return part + JOINT_WEIGHT * error.mean() + 0.1 * scale, error.mean()
+    return part + JOINT_WEIGHT * error.mean() + 0.1 * scale
 
 
 @torch.no_grad()
-def held_out_scores(net: BodyNetwork, data: dict[str, Tensor]) -> dict[str, float]:
+def scores_on(net: nn.Module, data: dict[str, Tensor], prefix: str = "") -> Scores:
     """Accuracy and joint errors (in % of height) on samples that are not trained on."""
-    net.eval()
+    device = next(net.parameters()).device
     accuracy, error = [], []
     for start in range(0, len(data["labels"]), 32):
         rows = slice(start, start + 32)
         features = torch.cat([data["points"][rows], data["normals"][rows]], dim=-1).float()
         near = data["neighbours"][rows, :, :N_NEIGHBOURS].long()
+        features, near = features.to(device), near.to(device)
         logits, joints, _, _ = net(features, near, features)
-        accuracy.append((logits.argmax(-1) == data["labels"][rows]).float().mean(1))
-        error.append((joints - data["joints"][rows]).norm(dim=-1))
-    net.train()
+        accuracy.append((logits.argmax(-1).cpu() == data["labels"][rows]).float().mean(1))
+        error.append((joints.cpu() - data["joints"][rows]).norm(dim=-1))
     acc, err, blocky = torch.cat(accuracy), torch.cat(error) * 100, data["blocky"]
-    return {
-        "part_accuracy": acc.mean().item(),
-        "part_accuracy_blocky": acc[blocky].mean().item(),
-        "joint_error": err.mean().item(),
-        "joint_error_blocky": err[blocky].mean().item(),
-        "pck5": (err < 5).float().mean().item(),
+    scores = {
+        "part_accuracy": acc.mean(),
+        "joint_error": err.mean(),
+        "pck5": (err < 5).float().mean(),
     }
+    if blocky.any() and not blocky.all():
+        scores["part_accuracy_blocky"] = acc[blocky].mean()
+        scores["joint_error_blocky"] = err[blocky].mean()
+    return {prefix + k: v.item() for k, v in scores.items()}
 
 
-def train(args: argparse.Namespace) -> None:
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    shards, held_out = Shards(args.data), Shards(args.data / "held_out")
-    net = BodyNetwork(**json.loads(args.network))
-    average = copy.deepcopy(net)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.02)
-    spent, step, history = 0.0, 0, []
-    if args.out.exists():
-        state = torch.load(args.out, weights_only=False)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        spent, step, history = state["spent"], state["step"], state["history"]
-    began, order, saved = time.monotonic() - spent, torch.empty(0, dtype=torch.long), spent
-    while (spent := time.monotonic() - began) < args.seconds:
-        progress = spent / args.seconds
-        rate = args.lr * min(1, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * progress)) + 2e-6
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        if len(order) < BATCH:
-            shards.refresh()
-            order = torch.randperm(len(shards))
-        index, order = order[:BATCH], order[BATCH:]
-        loss, _ = loss_of(net, augmented(shards.data, index))
-        optimiser.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        if torch.isfinite(norm):
-            optimiser.step()
-        step += 1
-        keep = min(0.998, 1 - 1 / (step + 1))
-        with torch.no_grad():
-            for a, p in zip(average.parameters(), net.parameters(), strict=True):
-                a.lerp_(p, 1 - keep)
-        if spent - saved > args.every:
-            saved = spent
-            scores = held_out_scores(average, held_out.data)
-            history.append({"seconds": spent, "step": step, "samples": len(shards), **scores})
-            print(json.dumps(history[-1]), flush=True)
-            _save(args.out, net, average, optimiser, spent, step, history)
-    history.append(
-        {"seconds": spent, "step": step, "samples": len(shards),
-         **held_out_scores(average, held_out.data)}
+def regret_of(scores: Scores) -> float:
+    """Joint error and part error in %, on the usual characters and, counted alike, on the styles
+    that no training character has."""
+    kinds = {k.removesuffix("joint_error") for k in scores if k.endswith("joint_error")}
+    each = [scores[f"{k}joint_error"] + 10 * (1 - scores[f"{k}part_accuracy"]) for k in kinds]
+    return sum(each) / len(each)
+
+
+def lesson_of(data: Path, network: dict[str, int], device: str) -> Lesson:
+    """What the body network learns from the shards of a folder."""
+    held_out = {"": Shards(data / "held_out").data}
+    for folder in sorted((data / "selection").glob("*/")):
+        held_out[f"{folder.name}_"] = Shards(folder).data
+
+    def cost(net: nn.Module, samples: dict[str, Tensor], index: Tensor) -> Tensor:
+        return loss_of(net, tuple(t.to(device) for t in augmented(samples, index)))
+
+    def scores(net: nn.Module) -> Scores:
+        found: Scores = {}
+        for prefix, samples in held_out.items():
+            found |= scores_on(net, samples, prefix)
+        return found
+
+    return Lesson(
+        lambda: BodyNetwork(**network), cost, scores, regret_of,
+        batch=BATCH, rate=1.2e-3, weight_decay=0.02, keep=0.998,
     )  # fmt: skip
-    print(json.dumps(history[-1]), flush=True)
-    _save(args.out, net, average, optimiser, spent, step, history)
-
-
-def _save(path, net, average, optimiser, spent, step, history) -> None:  # type: ignore[no-untyped-def]
-    partial = path.with_suffix(".partial")
-    torch.save(
-        {
-            "config": net.config, "net": net.state_dict(), "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(), "spent": spent, "step": step, "history": history,
-        },
-        partial,
-    )  # fmt: skip
-    partial.rename(path)
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description="Train the body network (joints and parts).")
-    p.add_argument("--data", type=Path, required=True, help="folder with shards and held_out/")
-    p.add_argument("--out", type=Path, required=True, help="checkpoint; resumed if it exists")
-    p.add_argument("--seconds", type=float, default=3000, help="total training time")
-    p.add_argument("--every", type=float, default=150, help="seconds between checkpoints")
-    p.add_argument("--lr", type=float, default=1.2e-3)
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--threads", type=int, default=2)
+    p = run_options("Train the body network (joints and parts).")
     p.add_argument("--network", default="{}", help="JSON of BodyNetwork's arguments")
     args = p.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    train(args)
+    train(lesson_of(args.data, json.loads(args.network), args.device), args)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import copy
-import json
 import math
-import time
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rigline.avatar.canonical import (
@@ -20,7 +16,8 @@ from rigline.avatar.canonical import (
     TURNS,
 )
 from rigline_training.networks import OrientationNetwork
-from rigline_training.train_body import Shards, _save
+from rigline_training.shards import Shards
+from rigline_training.training_run import Lesson, Scores, run_options, train
 
 BATCH = 48
 MAX_YAW_RAD = math.radians(38)
@@ -82,80 +79,53 @@ def batch_of(data: dict[str, Tensor], index: Tensor) -> tuple[Tensor, Tensor, Te
     return *model_view(x, n), turn, yaw
 
 
+def loss_of(net: nn.Module, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+    """Training loss of a batch: the turn, and the yaw beyond it."""
+    features, near, turn, yaw = batch
+    with torch.autocast(features.device.type, torch.bfloat16):
+        logits, direction = net(features, near)
+    wanted = torch.stack([yaw.cos(), yaw.sin()], dim=-1)
+    loss = F.cross_entropy(logits.float(), turn, label_smoothing=0.02)
+    return loss + 2 * (direction.float() - wanted).pow(2).sum(-1).mean()
+
+
 @torch.no_grad()
-def held_out_accuracy(net: OrientationNetwork, data: dict[str, Tensor]) -> float:
+def turn_accuracy(net: nn.Module, data: dict[str, Tensor]) -> float:
     """Single-view accuracy over eight of the turns on samples that are not trained on."""
-    net.eval()
+    device = next(net.parameters()).device
     right = []
     x, n = data["points"][:256, -N_ORIENTATION_POINTS:].float(), data["normals"].float()
     n = n[:256, -N_ORIENTATION_POINTS:]
     for k in range(0, 24, 3):
         turn = torch.full((len(x),), k)
-        logits, _ = net(*model_view(*turned(x, n, turn, torch.zeros(len(x)))))
-        right.append((logits.argmax(-1) == turn).float().mean())
-    net.train()
+        features, near = model_view(*turned(x, n, turn, torch.zeros(len(x))))
+        logits, _ = net(features.to(device), near.to(device))
+        right.append((logits.argmax(-1).cpu() == turn).float().mean())
     return torch.stack(right).mean().item()
 
 
-def train(args: argparse.Namespace) -> None:
-    torch.manual_seed(args.seed)
-    torch.set_num_threads(args.threads)
-    shards, held_out = Shards(args.data), Shards(args.data / "held_out")
-    net = OrientationNetwork()
-    average = copy.deepcopy(net)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=args.lr, weight_decay=0.01)
-    spent, step, history = 0.0, 0, []
-    if args.out.exists():
-        state = torch.load(args.out, weights_only=False)
-        net.load_state_dict(state["net"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        spent, step, history = state["spent"], state["step"], state["history"]
-    began, saved = time.monotonic() - spent, spent
-    while (spent := time.monotonic() - began) < args.seconds:
-        rate = min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * spent / args.seconds))
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * rate + 1e-6
-        features, near, turn, yaw = batch_of(shards.data, torch.randint(0, len(shards), (BATCH,)))
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, direction = net(features, near)
-        wanted = torch.stack([yaw.cos(), yaw.sin()], dim=-1)
-        loss = F.cross_entropy(logits.float(), turn, label_smoothing=0.02)
-        loss = loss + 2 * (direction.float() - wanted).pow(2).sum(-1).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        keep = min(0.997, 1 - 1 / (step + 1))
-        with torch.no_grad():
-            for a, p in zip(average.parameters(), net.parameters(), strict=True):
-                a.lerp_(p, 1 - keep)
-        if spent - saved > args.every:
-            saved = spent
-            shards.refresh()
-            accuracy = held_out_accuracy(average, held_out.data)
-            history.append({"seconds": spent, "step": step, "turn_accuracy": accuracy})
-            print(json.dumps(history[-1]), flush=True)
-            _save(args.out, net, average, optimiser, spent, step, history)
-    accuracy = held_out_accuracy(average, held_out.data)
-    history.append({"seconds": spent, "step": step, "turn_accuracy": accuracy})
-    print(json.dumps(history[-1]), flush=True)
-    _save(args.out, net, average, optimiser, spent, step, history)
+def lesson_of(data: Path, device: str) -> Lesson:
+    """What the orientation network learns from the shards of a folder."""
+    held_out = {"": Shards(data / "held_out").data}
+    for folder in sorted((data / "selection").glob("*/")):
+        held_out[f"{folder.name}_"] = Shards(folder).data
+
+    def cost(net: nn.Module, samples: dict[str, Tensor], index: Tensor) -> Tensor:
+        features, near, turn, yaw = (t.to(device) for t in batch_of(samples, index))
+        return loss_of(net, (features, near, turn, yaw))
+
+    def scores(net: nn.Module) -> Scores:
+        return {f"{k}turn_accuracy": turn_accuracy(net, v) for k, v in held_out.items()}
+
+    return Lesson(
+        OrientationNetwork, cost, scores, lambda s: 1 - sum(s.values()) / len(s),
+        batch=BATCH, rate=2e-3, weight_decay=0.01, keep=0.997,
+    )  # fmt: skip
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description="Train the orientation network.")
-    p.add_argument("--data", type=Path, required=True, help="folder with shards and held_out/")
-    p.add_argument("--out", type=Path, required=True, help="checkpoint; resumed if it exists")
-    p.add_argument("--seconds", type=float, default=900, help="total training time")
-    p.add_argument("--every", type=float, default=90, help="seconds between checkpoints")
-    p.add_argument("--lr", type=float, default=2e-3)
-    p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--threads", type=int, default=2)
-    args = p.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    train(args)
+    args = run_options("Train the orientation network.").parse_args()
+    train(lesson_of(args.data, args.device), args)
 
 
 if __name__ == "__main__":
