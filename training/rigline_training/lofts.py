@@ -42,8 +42,8 @@ def loft(
 ) -> Piece:  # fmt: skip
     """A closed tube along +Y through rings at heights ``stations (r,)``.
 
-    ``half (r, 2)`` are the half widths across (x) and in depth (z), ``labels (r,)`` the part of each
-    ring, ``offset (r, 2)`` moves rings sideways. The tube is closed by a fan at both ends.
+    ``half (r, 2)`` are the half widths across (x) and in depth (z), ``labels (r,)`` each ring's
+    part; ``offset (r, 2)`` moves rings sideways. The tube is closed by a fan at both ends.
     """
     rings, outline = len(stations), section.outline()
     n = len(outline)
