@@ -8,7 +8,7 @@ READY := .venv/.ready
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help setup demo test check format pictures lock clean
+.PHONY: help setup demo test check format pictures train lock clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -43,6 +43,9 @@ format: setup  ## format and mend what the linter can
 
 pictures: setup  ## draw the README's pictures again
 	$(BIN)/python -m benchmarks.pose_sweep --out docs/pictures
+
+train:  ## draw characters, train the models, assess and export them (hours); see training/
+	$(MAKE) -C training train
 
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \

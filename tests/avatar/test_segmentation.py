@@ -68,9 +68,24 @@ def test_a_rigid_island_is_of_one_part() -> None:
     both = np.concatenate([vertices, small])
     mesh = canonical(both, np.concatenate([faces, faces + len(vertices)]))
     asked = face_queries(mesh)
-    wanted = np.where((asked.points[:, 0] > 1) & (asked.points[:, 1] > 0.17), HEAD, TORSO)
+    wanted = np.where((asked.points[:, 0] > 1) & (asked.points[:, 1] > 0.15), HEAD, TORSO)
     found = segment(mesh, opinion(asked.points, wanted))
     assert (found.part == TORSO).all()
+
+
+def test_a_limb_in_one_piece_is_not_swallowed_by_its_larger_part() -> None:
+    vertices, faces = sheet(41)
+    limb = vertices * [0.1, 0.5, 1] + [2, 0, 0]
+    mesh = canonical(
+        np.concatenate([vertices, limb]), np.concatenate([faces, faces + len(vertices)])
+    )
+    asked = face_queries(mesh)
+    hand, arm = int(Part.LEFT_HAND), int(Part.LEFT_LOWER_ARM)
+    wanted = np.where(asked.points[:, 1] > 0.2, arm, hand)
+    found = segment(mesh, opinion(asked.points, np.where(asked.points[:, 0] > 1, wanted, TORSO)))
+    clear = np.abs(limb[:, 1] - 0.2) > 0.03
+    expected = np.where(limb[:, 1] > 0.2, arm, hand)
+    assert (found.part[len(vertices) :][clear] == expected[clear]).all()
 
 
 def test_an_island_of_its_own_is_no_stray() -> None:

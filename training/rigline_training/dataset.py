@@ -114,11 +114,11 @@ def visible_surface(
     return points[chosen], normals[chosen], labels[chosen]
 
 
-def sample_of(character: Character, rng: np.random.Generator) -> Sample:
+def sample_of(character: Character, rng: np.random.Generator, humanoid: bool = True) -> Sample:
     """A sample in the models' frame, after a small random turn and stretch of the character.
 
     Raises ``ValueError`` for a character that came out unusable (too many parts hidden or flung
-    out of the box); callers draw another.
+    out of the box); callers draw another. What is no ``humanoid`` need not have parts.
     """
     points, normals, labels = visible_surface(character, N_POINTS, rng)
     turn = rotation(np.array([0, 1.0, 0]), np.deg2rad(rng.normal(0, 8)))
@@ -133,7 +133,8 @@ def sample_of(character: Character, rng: np.random.Generator) -> Sample:
     points, joints = (points - (low + high) / 2) * scale, (joints - (low + high) / 2) * scale
     usable = np.isfinite(points).all() and np.isfinite(joints).all()
     neck_up = joints[Part.HEAD, 1] > points[:, 1].min() + SHORTEST_BODY
-    if not usable or not neck_up or np.abs(points).max() > 2 or len(np.unique(labels)) < 13:
+    whole = neck_up and np.abs(points).max() <= 2 and len(np.unique(labels)) >= 13
+    if not usable or (humanoid and not whole):
         raise ValueError("unusable character")
     centres = farthest_points(points, N_PATCHES, int(rng.integers(N_POINTS)))
     order = np.concatenate([centres, np.setdiff1d(np.arange(N_POINTS), centres)])
@@ -149,12 +150,14 @@ def sample_of(character: Character, rng: np.random.Generator) -> Sample:
 
 
 def draw_sample(
-    draw: Callable[[np.random.Generator], Character], rng: np.random.Generator
+    draw: Callable[[np.random.Generator], Character],
+    rng: np.random.Generator,
+    humanoid: bool = True,
 ) -> Sample:
     """The next usable sample of what ``draw`` draws."""
     while True:
         try:
-            return sample_of(draw(rng), rng)
+            return sample_of(draw(rng), rng, humanoid)
         except (ValueError, IndexError, np.linalg.LinAlgError):
             continue
 

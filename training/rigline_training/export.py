@@ -17,7 +17,7 @@ from rigline.avatar.canonical import (
     N_ORIENTATION_POINTS,
 )
 from rigline.avatar.sampling import N_NEIGHBOURS, N_PATCHES, N_POINTS
-from rigline_training.networks import BodyNetwork, OrientationNetwork
+from rigline_training.networks import BodyNetwork, LikenessHead, OrientationNetwork
 
 OPSET = 17
 MAX_DIFFERENCE = 1e-4
@@ -36,15 +36,19 @@ class Segmentation(nn.Module):
 
 
 class Rigging(nn.Module):
-    """The body network as asked for joints."""
+    """The body network as asked for joints, and whether there is a humanoid to have them."""
 
-    def __init__(self, net: BodyNetwork) -> None:
+    def __init__(self, net: BodyNetwork, likeness: LikenessHead) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.likeness = net, likeness
 
-    def forward(self, features: Tensor, neighbours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, neighbours: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         tokens = self.net.tokens(features, neighbours)
-        return self.net.joints(features, tokens)
+        joints, log_scale, dispersion = self.net.joints(features, tokens)
+        humanoid = torch.sigmoid(self.likeness(tokens, log_scale, dispersion))
+        return joints, log_scale, dispersion, humanoid
 
 
 class Orientation(nn.Module):
@@ -93,16 +97,17 @@ def _average(checkpoint: Path) -> dict:
     return torch.load(checkpoint, weights_only=False, map_location="cpu")
 
 
-def export_body(checkpoint: Path, repository: Path) -> dict[str, float]:
+def export_body(checkpoint: Path, likeness: Path, repository: Path) -> dict[str, float]:
     """Both questions to the body network, each as a model of its own."""
     state = _average(checkpoint)
     net = BodyNetwork(**state["config"])
     net.load_state_dict(state["average"])
+    head = LikenessHead()
+    head.load_state_dict(_average(likeness)["head"])
     features, neighbours = _example(N_POINTS, N_PATCHES, N_NEIGHBOURS, 2)
     queries = torch.rand(2, 777, 6) - 0.5
-    batch = {
-        k: {0: "batch"} for k in ("features", "neighbours", "joints", "log_scale", "dispersion")
-    }
+    answers = ["joints", "log_scale", "dispersion", "humanoid"]
+    batch = {k: {0: "batch"} for k in ("features", "neighbours", *answers)}
     asked = {k: {0: "batch", 1: "queries"} for k in ("queries", "probability")}
     return {
         "avatar_segmentation": export(
@@ -112,8 +117,8 @@ def export_body(checkpoint: Path, repository: Path) -> dict[str, float]:
             repository / "avatar_segmentation",
         ),
         "avatar_rigging": export(
-            Rigging(net), (features, neighbours), ["features", "neighbours"],
-            ["joints", "log_scale", "dispersion"], batch, repository / "avatar_rigging",
+            Rigging(net, head), (features, neighbours), ["features", "neighbours"],
+            answers, batch, repository / "avatar_rigging",
         ),
     }  # fmt: skip
 
@@ -132,12 +137,15 @@ def export_orientation(checkpoint: Path, repository: Path) -> dict[str, float]:
 def main() -> None:
     p = argparse.ArgumentParser(description="Export checkpoints into a model repository.")
     p.add_argument("--body", type=Path, help="checkpoint of train_body")
+    p.add_argument("--likeness", type=Path, help="checkpoint of train_likeness on that body")
     p.add_argument("--orientation", type=Path, help="checkpoint of train_orientation")
     p.add_argument("--repository", type=Path, required=True, help="the folder models_repo/")
     args = p.parse_args()
     worst = {}
     if args.body:
-        worst |= export_body(args.body, args.repository)
+        if not args.likeness:
+            p.error("--body needs --likeness")
+        worst |= export_body(args.body, args.likeness, args.repository)
     if args.orientation:
         worst |= export_orientation(args.orientation, args.repository)
     print(json.dumps({"largest_difference_from_pytorch": worst}))

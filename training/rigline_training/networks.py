@@ -150,6 +150,26 @@ class BodyNetwork(nn.Module):
         return logits, joints, log_scale, dispersion
 
 
+class LikenessHead(nn.Module):
+    """Whether what the body network saw is one standing humanoid.
+
+    ``forward(tokens (B, P, d), log_scale (B, 15), dispersion (B, 15))`` returns log odds (B, 1).
+    """
+
+    def __init__(self, width: int = 192, hidden: int = 64) -> None:
+        super().__init__()
+        self.config = dict(width=width, hidden=hidden)
+        size = 2 * width + 2 * N_PARTS
+        self.norm = nn.LayerNorm(size)
+        self.judge = nn.Sequential(
+            nn.Linear(size, hidden), nn.GELU(), nn.Dropout(0.2), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, tokens: Tensor, log_scale: Tensor, dispersion: Tensor) -> Tensor:
+        seen = [tokens.mean(dim=1), tokens.amax(dim=1), log_scale, torch.log(dispersion + 1e-4)]
+        return self.judge(self.norm(torch.cat(seen, dim=-1)))
+
+
 class OrientationNetwork(nn.Module):
     """Which of the 24 axis-aligned turns a cloud stands in, and its yaw beyond that.
 

@@ -33,8 +33,12 @@ DENSE_MESH = 60_000
 CORNER_PULL = 0.25
 """How far a face's query points lie from its corners towards its middle."""
 
-RIGID_SHARE = 0.8
-"""An island whose area belongs to one part by at least this share is wholly of that part."""
+RIGID_SHARE = 0.7
+"""An island whose area belongs to one part by at least this share is wholly of that part.
+
+On 70 synthetic characters, a third of them of rigid pieces, area accuracy is 92.5 % without
+snapping, 92.9 at a share of 0.8, 93.1 at 0.7, and falls again below 0.65, where limbs in one piece
+begin to be swallowed; rigid characters alone gain up to 0.5."""
 
 MAIN_SHARE = 0.4
 """An island with more of the area than this is the body itself and is never snapped."""

@@ -19,9 +19,9 @@ SOURCE_CODEC = Codec("model.safetensors", SourceModel.to_bytes, SourceModel.from
 
 BODY_STAGES = (
     Stage("ingest", 1, (ASSET,), stages.ingest, SOURCE_CODEC),
-    Stage("orient", 1, ("ingest",), stages.orient,
+    Stage("orient", 2, ("ingest",), stages.orient,
           array_codec("canonical.safetensors", CanonicalMesh), models=("avatar_orientation",)),
-    Stage("segment", 1, ("orient",), stages.segment_parts,
+    Stage("segment", 2, ("orient",), stages.segment_parts,
           array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),
     Stage("rig", 1, ("orient",), stages.rig,
           array_codec("skeleton.safetensors", Skeleton), models=("avatar_rigging",)),

@@ -19,6 +19,7 @@ from rigline.avatar.canonical import (
     turned_views,
     vote_orientation,
 )
+from rigline.avatar.likeness import shape_evidence
 from rigline.avatar.mesh import Floats
 from rigline.avatar.segmentation import Segmentation, face_queries, label_evidence, segment
 from rigline.avatar.skeleton import JointOpinions, Skeleton, join_opinions, joint_evidence
@@ -77,7 +78,12 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
     )
     specks = far_specks(ingest.mesh)
     upright = to_canonical(ingest.mesh, found.upright_from_asset, specks)
-    evidence = {**_stance(found), "height_asset": upright.height_asset, "specks": int(specks.sum())}
+    evidence = {
+        **_stance(found),
+        **shape_evidence(upright.mesh, SEED),
+        "height_asset": upright.height_asset,
+        "specks": int(specks.sum()),
+    }
     warning = f"{specks.sum()} vertices of tiny pieces far from the body were not measured."
     return Produced(upright, evidence, [warning] if specks.any() else [])
 
