@@ -25,12 +25,12 @@ from rigline.inference.triton_config import SHA256_PARAMETER
 CHANNEL: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A connection of one's own, which looks for a lost server every second and not, as gRPC would
-    # by itself, after up to two minutes.
+    # A connection of one's own, which goes on looking for a lost server; by itself gRPC would wait
+    # up to two minutes between two looks.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 300),
 )
 _REFUSED: Final = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION")
 _BROKEN: Final = ("UNIMPLEMENTED", "UNAUTHENTICATED", "PERMISSION_DENIED")

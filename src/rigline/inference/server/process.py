@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ READY_LIMIT_S: Final = 60.0
 STOP_LIMIT_S: Final = 15.0
 POLL_S: Final = 0.05
 LOG_TAIL: Final = 3000
+QUIET_PORTS: Final = range(15_000, 32_000)
 _REGION: Final = re.compile(r"/dev/shm/triton_\S+")
 
 
@@ -40,11 +42,17 @@ class Ports:
 
     @staticmethod
     def free() -> Ports:
-        """Three ports that nobody listens on right now."""
-        with socket.socket() as a, socket.socket() as b, socket.socket() as c:
-            for probe in (a, b, c):
-                probe.bind(("127.0.0.1", 0))
-            return Ports(*(int(probe.getsockname()[1]) for probe in (a, b, c)))
+        """Three ports that nobody has right now.
+
+        They lie below those that the system gives to connections, which might take one before the
+        server does, or while it is away.
+        """
+        found: list[int] = []
+        while len(found) < 3:
+            port = secrets.choice(QUIET_PORTS)
+            if port not in found and _bind_fault("127.0.0.1", port) is None:
+                found.append(port)
+        return Ports(*found)
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,11 @@ class TritonServer:
     def pid(self) -> int | None:
         """The server's process, while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def shared_memory(self) -> frozenset[Path]:
+        """What the server has of it, as far as is known."""
+        return frozenset(self._regions)
 
     def start(self, ready_limit_s: float = READY_LIMIT_S) -> None:
         """Start the server and return when all its models answer.
@@ -148,15 +161,12 @@ class TritonServer:
         ports = self.plan.ports
         for name in ("http", "grpc", "metrics"):
             port = getattr(ports, name)
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((self.plan.host, port))
-                except OSError as error:
-                    raise InvalidInput(
-                        f"The server cannot listen on {self.plan.host}:{port}: {error.strerror}.",
-                        remedy=f"Choose another with --{name}-port.",
-                    ) from error
+            fault = _bind_fault(self.plan.host, port)
+            if fault is not None:
+                raise InvalidInput(
+                    f"The server cannot listen on {self.plan.host}:{port}: {fault.strerror}.",
+                    remedy=f"Choose another with --{name}-port.",
+                ) from fault
 
     def _command(self, backends: Path) -> list[str]:
         plan, ports = self.plan, self.plan.ports
@@ -203,6 +213,17 @@ def running_server(
         yield server
     finally:
         server.stop()
+
+
+def _bind_fault(host: str, port: int) -> OSError | None:
+    """Why nobody can listen there now, or nothing."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error
+    return None
 
 
 def _backends(environment: ServerEnvironment, folder: Path) -> Path:
