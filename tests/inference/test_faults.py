@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rigline.bootstrap import open_services
+from rigline.bootstrap import Services, open_services
 from rigline.db.ledger import Ledger
 from rigline.engine.job import JobState
 from rigline.errors import ServiceUnavailable
@@ -169,6 +169,17 @@ def test_a_model_is_rolled_to_version_2_without_a_failed_request(
     assert_right(load, small_repository)
 
 
+def services_of(server: TritonServer, folder: Path, patience_s: float) -> Services:
+    return open_services(
+        Settings(
+            store=str(folder / "store"),
+            backend="triton",
+            endpoints=f"onprem://{server.plan.grpc}",
+            inference_deadline_s=patience_s,
+        )
+    )
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -177,15 +188,7 @@ def test_a_job_waits_for_dead_servers_and_finishes_when_one_returns(
     start_server: StartServer, sqlite_ledger: Ledger, tmp_path: Path
 ) -> None:
     server = start_server()
-    deadline_s = 3.0  # more than it takes until the next probe
-    services = open_services(
-        Settings(
-            store=tmp_path / "store",  # type: ignore[arg-type]
-            backend="triton",
-            endpoints=f"onprem://{server.plan.grpc}",
-            inference_deadline_s=deadline_s,
-        )
-    )
+    services, deadline_s = services_of(server, tmp_path, patience_s=0.5), 0.5
     gateway = services.models
     assert isinstance(gateway, Gateway)
     try:
@@ -204,6 +207,9 @@ def test_a_job_waits_for_dead_servers_and_finishes_when_one_returns(
         assert "No inference server" in parked.error
 
         server.start()
+        gateway.close()
+        services = services_of(server, tmp_path, patience_s=30.0)
+        gateway = services.models
         done = run(sqlite_ledger, services, job.id, now)
         assert done.state in (JobState.PUBLISHED, JobState.IN_REVIEW), done.error
         with sqlite_ledger.reading() as work:

@@ -31,6 +31,8 @@ CHANNEL: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 300),
+    # Where a name stands for many servers, as a headless Service does, they take turns.
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 _REFUSED: Final = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION")
 _BROKEN: Final = ("UNIMPLEMENTED", "UNAUTHENTICATED", "PERMISSION_DENIED")
