@@ -8,7 +8,7 @@ READY := .venv/.ready
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help setup demo test check format pictures train lock clean
+.PHONY: help setup ui demo test check format pictures train lock clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -24,6 +24,17 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+UI_READY := .venv/.ui-ready
+UI_SOURCES := $(wildcard review_ui/editor/src/*) $(wildcard review_ui/editor/*.*) \
+	$(wildcard review_ui/editor/rigline_editor/*.*)
+
+ui: $(UI_READY)  ## install the review app's 3D editor (Node comes as a wheel)
+
+$(UI_READY): $(READY) $(UI_SOURCES)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
+		--reinstall-package rigline-editor ./review_ui/editor
+	@touch $(UI_READY)
 
 demo: setup  ## run the main job on the sample characters into out/demo/
 	$(BIN)/python -m benchmarks.demo --out out/demo

@@ -93,9 +93,14 @@ def test_a_pass_ends_with_its_time_the_claim_and_the_role(
         work.people.grant("ann", PersonRole.REVIEWER, "root", job.clock())
     assert artifacts.fetch(signed).data
     Desk(job.ledger, job.clock).release("ann", ticket.id, ticket.fencing_token)
+    assert artifacts.fetch(signed).data  # it is the next in her queue, to be loaded ahead
+    Desk(job.ledger, job.clock).claim("bob", ticket.id)
     with pytest.raises(ReviewConflict):
         artifacts.fetch(signed)
-    job.clock.wait(PASS_TIME)
+    with job.ledger.reading() as work:
+        token = work.tickets.get(ticket.id).fencing_token
+    Desk(job.ledger, job.clock).release("bob", ticket.id, token)
+    job.clock.wait(2 * PASS_TIME)
     with pytest.raises(InvalidInput, match="no longer"):
         artifacts.fetch(signed)
 

@@ -64,6 +64,6 @@ def _asymmetries(joints: Mapping[str, Any]) -> Iterator[Doubt]:
         if SIDE[part] > 0 and residual > ASYMMETRY:
             word = joint_words(name).removeprefix("left ")
             text = f"left and right {word} differ by {residual:.0%} of height"
-            confidence = max(0.0, 0.5 - residual)
+            confidence = max(0.0, 1.0 - residual)
             yield Doubt(JOINT_STAGE, name, text, confidence)
             yield Doubt(JOINT_STAGE, PART_NAMES[MIRROR[part]], text, confidence)

@@ -70,6 +70,10 @@ class PreviewPool:
         self._places = threading.BoundedSemaphore(2 * workers)
         self._executor = self._opened()
 
+    def start(self) -> None:
+        """Start the workers now, rather than with the first preview."""
+        self._executor.submit(_nothing)
+
     def warm(self, job: PreviewJob) -> None:
         """Have a worker decode what the job made, in advance; unless all are busy."""
         if self._places.acquire(blocking=False):
@@ -124,6 +128,10 @@ _values: OrderedDict[str, dict[str, Any]] = OrderedDict()
 def _begin(settings: Settings) -> None:
     global _services
     _services = open_services(settings)
+
+
+def _nothing() -> None:
+    pass
 
 
 def preview_in_worker(job: PreviewJob, edits: Edits) -> Previewed:

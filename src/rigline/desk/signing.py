@@ -13,6 +13,7 @@ from typing import Final
 from rigline.errors import InvalidInput
 
 PASS_TIME: Final = timedelta(minutes=5)
+"""The least that a pass is good for; at most it is twice that."""
 MIN_SECRET: Final = 16
 """Bytes of a secret that nobody guesses."""
 

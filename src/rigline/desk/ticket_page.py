@@ -15,7 +15,7 @@ from rigline.engine.artifact_store import ArtifactStore
 from rigline.engine.job import Asset, Job, RecordedRun
 from rigline.engine.override import Override
 from rigline.errors import InvalidInput
-from rigline.review.access import PersonRole, may_open
+from rigline.review.access import Permission, PersonRole, actor_of, may_open, permits
 from rigline.review.ticket import Ticket
 from rigline.review.transitions import AuditEntry
 from rigline.triage.subject import Subject
@@ -55,14 +55,23 @@ def ticket_page(ledger: Ledger, person: str, ticket_id: str, now: datetime) -> T
     Raises ``InvalidInput`` for an unknown ticket, ``ReviewConflict`` for a person without a role.
     """
     with seeing(ledger, person, now) as work:
-        ticket = work.tickets.get(ticket_id)
-        job = work.jobs.get(ticket.job_id)
-        runs = latest_runs(work.jobs.runs(job.id))
+        return _page(work, work.tickets.get(ticket_id), person, now)
+
+
+def following_page(ledger: Ledger, person: str, now: datetime) -> TicketPage | None:
+    """The page of the ticket that the queue would give the person next, to be loaded ahead."""
+    with seeing(ledger, person, now) as work:
         roles = work.people.roles(person, now)
-        return TicketPage(
-            ticket, job, work.jobs.asset(job.asset_sha256), runs, _doubts(work, job, runs),
-            may_open(person, roles, ticket), roles,
-        )  # fmt: skip
+        ticket = next_for(work, person, roles, now)
+        return _page(work, ticket, person, now) if ticket is not None else None
+
+
+def next_for(work: Work, person: str, roles: frozenset[PersonRole], now: datetime) -> Ticket | None:
+    """The head of the person's queue; None for one who reviews nothing."""
+    if not permits(roles, Permission.REVIEW):
+        return None
+    actor = actor_of(person, roles)
+    return next(iter(work.tickets.claimable(actor.name, actor.role, now, 1)), None)
 
 
 def job_page(ledger: Ledger, person: str, job_id: str, now: datetime) -> JobPage:
@@ -94,6 +103,16 @@ def preview_job(page: TicketPage, store: ArtifactStore) -> PreviewJob:
     return PreviewJob(
         page.job.pipeline, page.job.params, page.job.asset_sha256, page.asset.name, tuple(overrides)
     )
+
+
+def _page(work: Work, ticket: Ticket, person: str, now: datetime) -> TicketPage:
+    job = work.jobs.get(ticket.job_id)
+    runs = latest_runs(work.jobs.runs(job.id))
+    roles = work.people.roles(person, now)
+    return TicketPage(
+        ticket, job, work.jobs.asset(job.asset_sha256), runs, _doubts(work, job, runs),
+        may_open(person, roles, ticket), roles,
+    )  # fmt: skip
 
 
 def _doubts(work: Work, job: Job, runs: Mapping[str, RecordedRun]) -> tuple[Doubt, ...]:

@@ -1,0 +1,74 @@
+"""The job page: stages, artifacts, history, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from review_ui.presenters.wording import code_words, size
+from rigline.desk.ticket_page import JobPage
+from rigline.engine.job import JobState
+
+STATE_COLOURS: Final = {
+    JobState.PUBLISHED: "green", JobState.IN_REVIEW: "orange", JobState.RESUMING: "blue",
+    JobState.RUNNING: "blue", JobState.QUEUED: "gray", JobState.PARKED: "violet",
+    JobState.REJECTED: "red", JobState.FAILED: "red", JobState.CANCELLED: "gray",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of a job's history, with the time it has in UTC."""
+
+    at: str
+    who: str
+    what: str
+    detail: str
+
+
+def facts_of(page: JobPage) -> list[tuple[str, str]]:
+    """Name and value of what is known of the job as a whole."""
+    job, asset = page.job, page.asset
+    judged = job.judged
+    rows = [
+        ("File", f"{asset.name}, {size(asset.bytes)}"),
+        ("Creator", job.creator),
+        ("Batch", job.batch or "none"),
+        ("Pipeline", f"{job.pipeline}, version {job.pipeline_version}"),
+        ("Submitted", f"{job.created_at:%Y-%m-%d %H:%M} UTC"),
+        ("Last change", f"{job.updated_at:%Y-%m-%d %H:%M} UTC"),
+    ]
+    if judged is not None:
+        rows.append(("Policy", f"{judged.policy}, version {judged.policy_version}"))
+        rows.append(("Judged", f"{judged.verdict}, confidence {100 * judged.confidence:.0f} %"))
+    return rows
+
+
+def stage_rows(page: JobPage) -> list[dict[str, Any]]:
+    """A row for each run of a stage, in order."""
+    return [
+        {
+            "stage": run.stage,
+            "seconds": round(run.seconds, 3),
+            "reused": run.reused,
+            "models": ", ".join(f"{name} {version}" for name, version in run.models.items()),
+            "artifact": run.sha256[:12],
+            "noted": run.created_at,
+        }
+        for run in page.runs
+    ]
+
+
+def history_of(page: JobPage) -> Sequence[Happening]:
+    """What people and the clock did, the latest first."""
+    found = [
+        Happening(
+            f"{entry.at:%Y-%m-%d %H:%M:%S}",
+            entry.actor.name,
+            code_words(str(entry.action)),
+            "; ".join(f"{k}: {v}" for k, v in entry.details.items() if k != "decision_id"),
+        )
+        for entry in page.audit
+    ]
+    return found[::-1]
