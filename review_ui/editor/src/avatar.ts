@@ -49,8 +49,10 @@ export async function changesOf(artifacts: Artifacts): Promise<Partial<Avatar>> 
   return Object.assign({}, ...(await Promise.all(read)));
 }
 
-/** The primitives of the finished file with their materials and textures, in order. */
-export async function loadLooks(artifacts: Artifacts): Promise<Look[]> {
+/** The primitives of the finished file with their materials and textures, in order.
+ *
+ * None where the file's vertices are not the avatar's own `vertices`, as in a body cut into parts. */
+export async function loadLooks(artifacts: Artifacts, vertices: number): Promise<Look[]> {
   const file = await fetchArtifact(artifacts.assemble!);
   const gltf = await new GLTFLoader().parseAsync(file, "");
   const looks: Look[] = [];
@@ -62,7 +64,7 @@ export async function loadLooks(artifacts: Artifacts): Promise<Look[]> {
     looks.push({ geometry: mesh.geometry, material: mesh.material as Material, start, count });
     start += count;
   });
-  return looks;
+  return start === vertices ? looks : [];
 }
 
 /** Fetch all that a ticket needs, ahead of time; what fails now is asked for again later. */

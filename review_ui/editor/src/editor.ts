@@ -111,7 +111,9 @@ export class Editor implements Hand {
     if (!data.artifacts?.assemble) return this.panel.setVeil(this.closedText(data));
     this.panel.setVeil("Loading the avatar…");
     try {
-      const [avatar, looks] = await Promise.all([loadAvatar(data.artifacts), loadLooks(data.artifacts)]);
+      prefetch(data.artifacts);
+      const avatar = await loadAvatar(data.artifacts);
+      const looks = await loadLooks(data.artifacts, avatar.positions.length / 3);
       if (this.opened !== id) return;
       this.show(avatar, looks);
     } catch (error) {
