@@ -10,12 +10,12 @@ from rigline.errors import InvalidInput
 from rigline.formats import Limits, read_model
 from tests.support.bodies import box_body
 from tests.support.glb_files import gltf_text, obj_text, plain_glb, png_image
+from tests.support.scan_files import ply_file, stl_file
 
 BODY = box_body(1)
 OTHERS = {
     "an FBX file": b"Kaydara FBX Binary  \0\x1a\0" + bytes(100),
     "an FBX file in text form": b"; FBX 7.4.0 project file\n",
-    "a PLY file": b"ply\nformat ascii 1.0\nend_header\n0 0 0\n",
     "a ZIP archive": b"PK\x03\x04" + bytes(40),
     "a Blender file": b"BLENDER-v300" + bytes(40),
     "a gzip archive": b"\x1f\x8b\x08" + bytes(40),
@@ -23,12 +23,16 @@ OTHERS = {
     "a PNG picture": png_image(1),
     "a JPEG picture": b"\xff\xd8\xff\xe0" + bytes(40),
     "an XML file": b'<?xml version="1.0"?><COLLADA/>',
-    "an STL file in text form": b"solid box\n facet normal 0 0 1\n",
-    "an STL file": bytes(80) + struct.pack("<I", 2) + bytes(100),
     "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     "of no format that we know": b"Dear reader,\nthis is a letter.\n",
 }
-READ = {"glb": plain_glb, "gltf": lambda body: gltf_text(plain_glb(body)), "obj": obj_text}
+READ = {
+    "glb": plain_glb,
+    "gltf": lambda body: gltf_text(plain_glb(body)),
+    "obj": obj_text,
+    "ply": ply_file,
+    "stl": stl_file,
+}
 
 
 @pytest.mark.parametrize("file_format", READ)

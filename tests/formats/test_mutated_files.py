@@ -32,6 +32,7 @@ from tests.support.glb_files import (
     textured_glb,
     unpacked,
 )
+from tests.support.scan_files import ply_file, stl_file
 
 resource = pytest.importorskip("resource", reason="memory can be measured on POSIX alone")
 
@@ -83,7 +84,13 @@ def seeds() -> dict[str, bytes]:
         )
     }
     text = {f"{name} as gltf": gltf_text(binary[name]) for name in ("split_glb", "skinned_glb")}
-    return {**binary, **text, "obj": obj_text(body)}
+    scans = {
+        "ply as text": ply_file(body, "ascii"),
+        "ply": ply_file(body),
+        "stl as text": stl_file(body, text=True),
+        "stl": stl_file(body),
+    }
+    return {**binary, **text, **scans, "obj": obj_text(body)}
 
 
 def truncated(data: bytes, rng: np.random.Generator) -> bytes:
@@ -188,7 +195,7 @@ def deeply_nested(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def with_bad_words(data: bytes, rng: np.random.Generator) -> bytes:
-    """OBJ: words of some lines replaced, doubled or taken away."""
+    """Words of some lines replaced, doubled or taken away."""
     lines = data.split(b"\n")
     for k in rng.integers(len(lines), size=rng.integers(1, 6)):
         words = lines[k].split(b" ")
@@ -213,7 +220,11 @@ JSON: tuple[Mutation, ...] = (
     with_tangled_nodes,
     deeply_nested,
 )
-OBJ: tuple[Mutation, ...] = (with_bad_words, with_bad_words, nothing)
+WORDY: tuple[Mutation, ...] = (with_bad_words, with_bad_words, nothing)
+
+
+def is_gltf(data: bytes) -> bool:
+    return data.startswith((b"glTF", b"{"))
 
 
 def opened(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -244,7 +255,7 @@ def mutations() -> Iterator[tuple[str, bytes]]:
     for number in range(COUNT):
         rng = np.random.default_rng([SEED, number])
         name, data = files[number % len(files)]
-        kinds = BYTES + (OBJ if name == "obj" else JSON)
+        kinds = BYTES + (JSON if is_gltf(data) else WORDY)
         mutate = kinds[number // len(files) % len(kinds)]
         yield f"#{number} {name} {mutate.__name__}", mutate(data, rng)
 

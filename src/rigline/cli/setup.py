@@ -55,7 +55,8 @@ class SetupResult:
 
 def setup(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="GLB, glTF (embedded) or OBJ files.")
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="GLB, glTF (embedded), OBJ, PLY or STL files."),
     ],
     out: Annotated[
         Path | None,

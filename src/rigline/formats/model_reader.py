@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 
 from rigline.errors import InvalidInput
 from rigline.formats.glb import read_glb, read_gltf
@@ -11,15 +10,15 @@ from rigline.formats.gltf_container import GLB_MAGIC
 from rigline.formats.gltf_json import brief, clean_text
 from rigline.formats.limits import Limits
 from rigline.formats.obj import read_obj
+from rigline.formats.ply import read_ply
 from rigline.formats.source_model import SourceModel
+from rigline.formats.stl import is_binary_stl, is_text_stl, read_stl
 
-ACCEPTED = "Accepted are GLB, glTF with embedded buffers, and OBJ."
+ACCEPTED = "Accepted are GLB, VRM, glTF with embedded buffers, OBJ, PLY and STL."
 
 _SIGNATURES = (
     (b"Kaydara FBX Binary", "an FBX file"),
     (b"; FBX", "an FBX file in text form"),
-    (b"ply\n", "a PLY file"),
-    (b"ply\r", "a PLY file"),
     (b"PK\x03\x04", "a ZIP archive (or a format packed as one, such as USDZ or 3MF)"),
     (b"BLENDER", "a Blender file"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive (perhaps a compressed Blender file)"),
@@ -36,15 +35,14 @@ _SIGNATURES = (
 )
 
 _OBJ_LINE = re.compile(rb"^[ \t]*(?:v|f)[ \t]+[-+.\d]", re.MULTILINE)
-_STL_TEXT = re.compile(rb"\s*solid\b.*?\bfacet\b", re.DOTALL)
 _SNIFFED_BYTES = 1 << 20
 
 
 def read_model(data: bytes, name: str = "", limits: Limits | None = None) -> SourceModel:
     """The model in ``data``, in the asset's own frame and units.
 
-    The content decides the format: GLB, glTF JSON with embedded buffers, or OBJ; ``name`` serves
-    messages alone. Nothing that the model names is opened. Deterministic.
+    The content decides the format: GLB (VRM too), glTF JSON with embedded buffers, OBJ, PLY or STL;
+    ``name`` serves messages alone. Nothing that the model names is opened. Deterministic.
 
     Raises ``InvalidInput``, and nothing else, for whatever cannot be used: other formats, damaged
     or hostile files, models past ``limits``.
@@ -64,6 +62,10 @@ def read_model(data: bytes, name: str = "", limits: Limits | None = None) -> Sou
         return read_glb(data, limits)
     if data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return read_gltf(data, limits)
+    if data.startswith((b"ply\n", b"ply\r")):
+        return read_ply(data, limits)
+    if is_text_stl(data) or is_binary_stl(data):
+        return read_stl(data, limits)
     looks_like = _other_format(data)
     if looks_like is None and b"\0" not in data[:_SNIFFED_BYTES] and _OBJ_LINE.search(data):
         return read_obj(data, limits)
@@ -78,8 +80,4 @@ def _other_format(data: bytes) -> str | None:
     for signature, what in _SIGNATURES:
         if data.startswith(signature) or text.startswith(signature):
             return what
-    if _STL_TEXT.match(text):
-        return "an STL file in text form"
-    if len(data) >= 84 and len(data) == 84 + 50 * struct.unpack_from("<I", data, 80)[0]:
-        return "an STL file"
     return None

@@ -67,7 +67,8 @@ class SourceModel:
     had them; where only some had them, the rest is filled (area-weighted normals, UV 0, white).
     UVs follow glTF: the origin is the image's upper left corner. Of several sets of texture
     coordinates only the first, ``TEXCOORD_0``, is kept. ``primitives`` cover all vertices and
-    triangles in order. ``format`` is ``glb``, ``gltf`` or ``obj``; ``declared_up`` is ``"Y"`` where
+    triangles in order. ``format`` is ``glb``, ``gltf``, ``obj``, ``ply`` or
+    ``stl``; ``declared_up`` is ``"Y"`` where
     the format promises it, else ``""``. ``warnings`` say what was left out.
 
     Raises ``ContractViolation`` when the arrays and ranges do not fit together.
