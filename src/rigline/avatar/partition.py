@@ -88,20 +88,20 @@ def _cut(body: SolidBody, cuts: JointCuts) -> PartedBody:
     of_corner = cuts.part[body.faces]
     mixed = (of_corner != of_corner[:, :1]).any(axis=1)
     divider = _Divider(body, cuts)
-    whole = np.flatnonzero(~mixed)
-    faces, parts, source = (
-        [body.faces[whole]], [of_corner[whole, 0]], [body.source_face[whole]],
-    )  # fmt: skip
-    for row in np.flatnonzero(mixed):
-        for triangle, part in divider.divided(body.faces[row]):
-            faces.append(np.array([triangle]))
-            parts.append(np.array([part]))
-            source.append(body.source_face[row : row + 1])
+    whole, divided = np.flatnonzero(~mixed), np.flatnonzero(mixed)
+    pieces = [divider.divided(corners) for corners in body.faces[divided].tolist()]
+    new = np.array([t for piece in pieces for t, _ in piece], np.int64).reshape(-1, 3)
+    new_part = np.array([part for piece in pieces for _, part in piece], np.int64)
+    source = np.repeat(body.source_face[divided], [len(piece) for piece in pieces])
     vertices, weights = divider.grown()
     return PartedBody(
-        vertices, np.concatenate(faces), np.concatenate(parts).astype(np.uint8),
-        np.zeros(sum(len(f) for f in faces), bool), np.concatenate(source), weights,
-    )  # fmt: skip
+        vertices,
+        np.concatenate([body.faces[whole], new]),
+        np.concatenate([of_corner[whole, 0], new_part]).astype(np.uint8),
+        np.zeros(len(whole) + len(new), bool),
+        np.concatenate([body.source_face[whole], source]),
+        weights,
+    )
 
 
 class _Divider:
@@ -122,9 +122,9 @@ class _Divider:
             np.concatenate([self._body.weights, np.array(self._weights)]),
         )
 
-    def divided(self, corners: Ints) -> list[tuple[tuple[int, int, int], int]]:
+    def divided(self, corners: list[int]) -> list[tuple[tuple[int, int, int], int]]:
         """Triangles of one part each that together are the given one."""
-        a, b, c = corners.tolist()
+        a, b, c = corners
         parts = self._cuts.part
         if parts[a] != parts[b] and parts[b] != parts[c] and parts[c] != parts[a]:
             return self._in_three((a, b, c))

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 SPECK_SHARE: Final = 1e-4
 """Pieces with less than this share of the area are dropped: nobody sees them."""
 
+MAX_GROWTH: Final = 1.35
+GROWTH_SLACK: Final = 200
+"""A union may have so many times the triangles of its pieces, and so many more."""
+
 
 @dataclass(frozen=True, eq=False)
 class SolidBody:
@@ -105,9 +109,32 @@ def _union(pieces: list[ClosedPiece], joined: ClosedPiece) -> tuple[Floats, Ints
         )
         if solid.status() == manifold3d.Error.NoError:
             solids.append(solid)
-    mesh = manifold3d.Manifold.batch_boolean(solids, manifold3d.OpType.Add).to_mesh64()
-    points = np.asarray(mesh.vert_properties, np.float64)[:, :3]
-    return points, np.asarray(mesh.tri_verts, np.int64), np.asarray(mesh.face_id, np.int64)
+    bodies = [manifold3d.Manifold.batch_boolean(solids, manifold3d.OpType.Add)]
+    if bodies[0].num_tri() > MAX_GROWTH * len(joined.faces) + GROWTH_SLACK:
+        bodies = _united_where_simple(solids)
+    meshes = [body.to_mesh64() for body in bodies]
+    points = [np.asarray(mesh.vert_properties, np.float64)[:, :3] for mesh in meshes]
+    start = np.cumsum([0, *(len(p) for p in points)])
+    corners = [np.asarray(m.tri_verts, np.int64) + s for m, s in zip(meshes, start, strict=False)]
+    origin = [np.asarray(mesh.face_id, np.int64) for mesh in meshes]
+    return np.concatenate(points), np.concatenate(corners), np.concatenate(origin)
+
+
+def _united_where_simple(solids: list[Manifold]) -> list[Manifold]:
+    """The union of all pieces but for those whose surface flickers in and out of it.
+
+    A glove modelled a hair off the hand cuts it in thousands of places; it stays a shell of its
+    own, as the artist made it.
+    """
+    body, apart = solids[0], []
+    for piece in solids[1:]:
+        joined = body + piece
+        growth = joined.num_tri() - body.num_tri() - piece.num_tri()
+        if growth > (MAX_GROWTH - 1) * piece.num_tri() + GROWTH_SLACK:
+            apart.append(piece)
+        else:
+            body = joined
+    return [body, *apart]
 
 
 def _outer_shells(points: Floats, corners: Ints) -> Bools:

@@ -7,6 +7,7 @@ from rigline.avatar.cage import OuterCage, cage_evidence, fit_cage
 from rigline.avatar.canonical import CanonicalMesh
 from rigline.avatar.part_meshes import part_meshes
 from rigline.avatar.partition import PartedBody, partition, partition_evidence
+from rigline.avatar.reduction import Budgets, reduced, reduction_evidence
 from rigline.avatar.skeleton import Skeleton
 from rigline.avatar.skinning import SkinWeights
 from rigline.avatar.solid import solid_body
@@ -24,16 +25,24 @@ def cut_parts(
     return Produced(body, partition_evidence(body))
 
 
-def wrap_cage(ctx: StageContext, partition: PartedBody, rig: Skeleton) -> Produced[OuterCage]:
+def reduce_triangles(ctx: StageContext, partition: PartedBody) -> Produced[PartedBody]:
+    """The parts within the budgets of triangles, ``budgets`` of the parameters or the published."""
+    budgets = Budgets(**ctx.params.get("budgets", {}))
+    body = reduced(partition, budgets)
+    evidence = {**partition_evidence(body), **reduction_evidence(body, budgets)}
+    return Produced(body, evidence)
+
+
+def wrap_cage(ctx: StageContext, reduce: PartedBody, rig: Skeleton) -> Produced[OuterCage]:
     """The outer cage around the parts."""
-    skin = partition.skin()
+    skin = reduce.skin()
     cage = fit_cage(skin.vertices, skin.faces, skin.part, rig.joints)
     return Produced(cage, cage_evidence(cage, skin.vertices, skin.faces, skin.part))
 
 
-def attach(ctx: StageContext, partition: PartedBody, rig: Skeleton) -> Produced[Attachments]:
+def attach(ctx: StageContext, reduce: PartedBody, rig: Skeleton) -> Produced[Attachments]:
     """The nineteen attachment points, on the parts as they are cut."""
-    skin = partition.skin()
+    skin = reduce.skin()
     points = place_attachments(skin.vertices, skin.faces, skin.part, rig.joints)
     return Produced(Attachments.of(points), {"attachments": len(points)})
 
@@ -42,7 +51,7 @@ def assemble(
     ctx: StageContext,
     orient: CanonicalMesh,
     rig: Skeleton,
-    partition: PartedBody,
+    reduce: PartedBody,
     cage: OuterCage,
     attach: Attachments,
 ) -> Produced[bytes]:
@@ -50,7 +59,7 @@ def assemble(
     scale = orient.height_asset
     glb = write_parted_avatar(
         PartedAvatar(
-            part_meshes(partition.scaled(scale)),
+            part_meshes(reduce.scaled(scale)),
             rig.joints * scale,
             cage.vertices * scale,
             attach.points(scale),
@@ -60,15 +69,15 @@ def assemble(
 
 
 def picture(
-    ctx: StageContext, partition: PartedBody, rig: Skeleton, cage: OuterCage
+    ctx: StageContext, reduce: PartedBody, rig: Skeleton, cage: OuterCage
 ) -> Produced[bytes]:
     """A PNG to look at: parts, joints, cage, and the body in two poses."""
     drawn = preview(
-        partition.vertices,
-        partition.faces,
-        partition.face_part.astype("int64"),
+        reduce.vertices,
+        reduce.faces,
+        reduce.face_part.astype("int64"),
         rig.joints,
-        partition.weights,
+        reduce.weights,
         cage.vertices,
     )
     return Produced(png_bytes(drawn))
