@@ -64,7 +64,7 @@ def submit_command(
                 failed = True
                 messages().print(f"{shown(path)}: {error}", style="red", markup=False)
                 continue
-            name, whose = shown(path.name), creator or _user()
+            name, whose = shown(path.name), creator or user_name()
             done.append(
                 submit(
                     ledger, services, data, name,
@@ -243,7 +243,8 @@ def _run_all(
     return done, away
 
 
-def _user() -> str:
+def user_name() -> str:
+    """The name of whoever runs the command; ``InvalidInput`` when the system knows none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError) as error:  # a process of a user without a name
