@@ -4,8 +4,8 @@ Served by ``python -m flows.maintenance_flow``, which starts a flow run every te
 itself looks every two seconds, so that no process starts for a single look.
 """
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: a served flow travels pickled, and annotations that
+# are mere text could not be resolved where it runs.
 import time
 from datetime import timedelta
 from typing import Annotated

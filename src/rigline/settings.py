@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from rigline.formats.limits import Limits
 from rigline.inference.endpoint_address import LOCAL, parse_endpoints, parse_limits
 from rigline.storage.s3_location import Encryption, is_s3
 
+Port = Annotated[int, Field(ge=1, le=65535)]
 Backend = Literal["embedded", "triton"]
 _DEFAULTS = Limits()
 
@@ -96,6 +98,30 @@ class Settings(BaseSettings):
     )
     threads: Annotated[int, Field(ge=0)] = Field(
         default=1, description="Threads of one model call; 0 leaves the choice to ONNX Runtime."
+    )
+    stack: Path = Field(
+        default_factory=lambda: user_data_path("rigline") / "stack",
+        description="Folder of rigline up: what runs, logs, Prefect's own data.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address on which rigline up listens; nothing asks there who somebody is.",
+    )
+    prefect_port: Port = Field(default=4200, description="Prefect's server and UI.")
+    ui_port: Port = Field(default=8501, description="The review app, when rigline up starts it.")
+    triton_port: Port = Field(
+        default=8000, description="Triton's HTTP; gRPC and metrics take the two ports after it."
+    )
+    flow_runs: Annotated[int, Field(ge=1)] = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        description="How many flow runs rigline up's worker has under way at once.",
+    )
+    model_calls: Annotated[int, Field(ge=1)] = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        description="How many stages that ask one model may run at once under Prefect.",
+    )
+    start_limit_s: Annotated[float, Field(gt=0)] = Field(
+        default=120.0, description="How long a server of rigline up may take to be ready."
     )
     max_triangles: Annotated[int, Field(gt=0)] = _DEFAULTS.max_triangles
     max_bytes: Annotated[int, Field(gt=0)] = _DEFAULTS.max_bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from rigline.cli.batch import batch
 from rigline.cli.cache import cache
 from rigline.cli.database import database
 from rigline.cli.doctor import doctor
@@ -17,6 +16,7 @@ from rigline.cli.review import review
 from rigline.cli.schema import schema
 from rigline.cli.serve import serve
 from rigline.cli.setup import setup
+from rigline.cli.up import down, status, up
 from rigline.cli.validate import validate
 
 app = typer.Typer(
@@ -29,6 +29,9 @@ app.command("setup")(setup)
 app.command("validate")(validate)
 app.command("eval")(evaluate_command)
 app.command("schema")(schema)
+app.command("up")(up)
+app.command("down")(down)
+app.command("status")(status)
 app.command("cache")(cache)
 app.command("serve")(serve)
 app.command("doctor")(doctor)
@@ -36,7 +39,6 @@ app.add_typer(database, name="db")
 app.add_typer(policy)
 app.add_typer(jobs, name="jobs")
 app.add_typer(models, name="models")
-app.add_typer(batch, name="batch")
 app.add_typer(review, name="review")
 app.add_typer(people, name="people")
 

@@ -1,1 +1,0 @@
-"""Batches: many jobs on Ray, with nothing lost and nothing done twice."""
