@@ -8,7 +8,7 @@ READY := .venv/.ready
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help setup ui demo test check format pictures train lock clean
+.PHONY: help setup ui demo test soak check format pictures train lock clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -41,6 +41,9 @@ demo: setup  ## run the main job on the sample characters into out/demo/
 
 test: check  ## lint, types, import rules and all tests that need only Python (<= 10 minutes)
 	$(BIN)/pytest
+
+soak: setup  ## the long fault and scale runs
+	$(BIN)/pytest -m soak
 
 check: setup  ## lint, format, types and import rules
 	$(BIN)/ruff check .

@@ -142,6 +142,22 @@ def test_killing_one_of_three_servers_loses_no_request(
             )
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_servers_that_die_and_return_in_turn_lose_no_request(
+    start_server: StartServer, small_repository: Path
+) -> None:
+    servers = [start_server(small_repository) for _ in range(3)]
+    with gateway_to(*servers) as gateway, under_load(gateway) as load:
+        for number in range(20):
+            victim = servers[number % 3]
+            load.wait_for_more(200)
+            victim.kill()
+            load.wait_for_more(200)
+            victim.start()
+    assert_right(load, small_repository)
+
+
 def test_a_model_is_rolled_to_version_2_without_a_failed_request(
     start_server: StartServer, small_repository: Path
 ) -> None:
