@@ -151,7 +151,10 @@ def avatar_pipeline(settings: Settings, preset: str = "development") -> Pipeline
             f"There is no preset {preset!r}.", remedy=f"Use {' or '.join(KIND_OF_PRESET)}."
         )
     limits = {"max_triangles": settings.max_triangles, "max_bytes": settings.max_bytes}
-    return KIND_OF_PRESET[preset].pipeline.with_params({"ingest": {"limits": limits}})
+    reuse = {"reuse_rig": settings.reuse_rig}
+    return KIND_OF_PRESET[preset].pipeline.with_params(
+        {"ingest": {"limits": limits}, "rig": reuse, "skin": reuse}
+    )
 
 
 def pipeline_named(services: Services, name: str, preset: str = "development") -> Pipeline:

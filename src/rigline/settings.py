@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     start_limit_s: Annotated[float, Field(gt=0)] = Field(
         default=120.0, description="How long a server of rigline up may take to be ready."
     )
+    reuse_rig: bool = Field(
+        default=True, description="Keep a file's own rig and weights where they are plausible."
+    )
     max_triangles: Annotated[int, Field(gt=0)] = _DEFAULTS.max_triangles
     max_bytes: Annotated[int, Field(gt=0)] = _DEFAULTS.max_bytes
 

@@ -5,8 +5,10 @@ for byte, checks every count against hard limits before it allocates, and never 
 address that the model names.
 
 What is read: all triangles (lists, strips, fans; indexed or not) of all instances in the default
-scene, in world space, with normals, the first set of texture coordinates and the first colours.
-Skinned meshes are taken in bind pose, morph targets at rest. Cages of avatars (``*_OuterCage``,
+scene, in world space, with normals, the first colours, and the set of texture coordinates that the
+material's base colour is laid out by. Skinned meshes are taken in bind pose, with their bones and
+weights; morph targets in the mix that the file shows, and then let go. VRM's humanoid bones and
+front are read. Cages of avatars (``*_OuterCage``,
 ``*_InnerCage``) are no part of the body and are left out.
 """
 
@@ -21,9 +23,11 @@ from rigline.avatar.mesh import Floats
 from rigline.formats.gltf_accessors import AccessorReader
 from rigline.formats.gltf_container import GltfFile, compressed, open_glb, open_gltf
 from rigline.formats.gltf_json import JsonObject, brief
-from rigline.formats.gltf_materials import MaterialShelf
+from rigline.formats.gltf_materials import MaterialShelf, shown_uv_set
 from rigline.formats.gltf_nodes import Node, NodeTree, read_tree, world_from_bind
 from rigline.formats.gltf_primitives import GeometryBudget, placed, read_primitive
+from rigline.formats.gltf_rig import RigShelf
+from rigline.formats.gltf_vrm import read_vrm
 from rigline.formats.limits import Limits
 from rigline.formats.source_assembly import Piece, assemble
 from rigline.formats.source_model import SourceModel
@@ -54,20 +58,36 @@ def _read(file: GltfFile, file_format: str, limits: Limits) -> SourceModel:
     warnings = WarningLog()
     _check_extensions(file.document, warnings)
     tree = read_tree(file.document, limits)
+    humanoid = read_vrm(file.document)
+    accessors = AccessorReader(file, limits)
     # Absurd transforms overflow; the assembly refuses what is not finite, so numpy may be silent.
     with np.errstate(all="ignore"):
-        pieces = list(_pieces(file, tree, limits, warnings))
+        bones = RigShelf(file.document, accessors, tree, warnings)
+        pieces = list(_pieces(file, tree, accessors, bones, limits, warnings))
         has_uvs = any(piece.uvs is not None for piece in pieces)
         shelf = MaterialShelf(file, limits, warnings, has_uvs)
         pieces = [replace(piece, material=shelf.material(piece.material)) for piece in pieces]
-        return assemble(pieces, shelf.library(), file_format, "Y", warnings)
+        front = "Z" if humanoid is None else humanoid.front
+        return assemble(
+            pieces,
+            shelf.library(),
+            file_format if humanoid is None else "vrm",
+            "Y",
+            warnings,
+            bones.rig(pieces, humanoid) if pieces else None,
+            front,
+        )
 
 
 def _pieces(
-    file: GltfFile, tree: NodeTree, limits: Limits, warnings: WarningLog
+    file: GltfFile,
+    tree: NodeTree,
+    accessors: AccessorReader,
+    bones: RigShelf,
+    limits: Limits,
+    warnings: WarningLog,
 ) -> Iterator[Piece]:
     """Every primitive of every instance in the scene, in world space."""
-    accessors = AccessorReader(file, limits)
     budget = GeometryBudget(limits)
     skins: dict[int, Floats] = {}
     for index in tree.scene:
@@ -85,11 +105,28 @@ def _pieces(
                     file.document, accessors, tree, node.skin, warnings
                 )
             world_from_mesh = skins[node.skin]
+        morphs = _morph_weights(file.document, index, mesh)
         for number in range(mesh.size("primitives")):
             primitive = mesh.item("primitives", number)
-            piece = read_primitive(primitive, _name(node, mesh), accessors, budget, warnings)
-            if piece is not None:
-                yield placed(piece, world_from_mesh)
+            if primitive.size("targets"):
+                warnings.add("Morph targets were left out; the model stands as the file shows it.")
+            uv_set = shown_uv_set(file.document, primitive.optional_integer("material"))
+            read = read_primitive(
+                primitive, _name(node, mesh), accessors, budget, warnings, morphs, uv_set
+            )
+            if read is not None:
+                piece, used = read
+                count = accessors.count(primitive.required_child("attributes").integer("POSITION"))
+                moved_by = bones.influences(index, primitive, used, count, world_from_mesh)
+                yield placed(replace(piece, influences=moved_by), world_from_mesh)
+
+
+def _morph_weights(document: JsonObject, node: int, mesh: JsonObject) -> list[float]:
+    """The mix of morph targets at rest: the node's own weights go before its mesh's."""
+    for holder in (document.item("nodes", node), mesh):
+        if holder.size("weights"):
+            return holder.numbers("weights", holder.size("weights")) or []
+    return []
 
 
 def _name(node: Node, mesh: JsonObject) -> str:

@@ -39,7 +39,7 @@ class AccessorReader:
     def __init__(self, file: GltfFile, limits: Limits) -> None:
         self._file = file
         self._arrays: dict[int, AnyArray] = {}
-        self._remaining = 8 * limits.max_vertices + 3 * limits.max_triangles
+        self._remaining = 16 * limits.max_vertices + 3 * limits.max_triangles
         self._max_count = max(limits.max_vertices, 3 * limits.max_triangles)
 
     def count(self, index: int) -> int:

@@ -14,13 +14,15 @@ from rigline.formats.source_model import JsonDict, MaterialLibrary
 from rigline.formats.warning_log import WarningLog
 
 TRANSFORM = "KHR_texture_transform"
+MAX_UV_SETS = 8
 
 
 class MaterialShelf:
     """The materials that primitives turned out to use, numbered anew in the order of asking.
 
-    Only ``TEXCOORD_0`` is kept of a mesh, so a texture that is laid out by another set leaves its
-    material, with a warning; so do all textures when ``has_uvs`` is false.
+    One set of texture coordinates is kept of a mesh, that of its base colour, so a texture that is
+    laid out by another set leaves its material, with a warning; so do all textures when ``has_uvs``
+    is false.
     """
 
     def __init__(self, file: GltfFile, limits: Limits, warnings: WarningLog, has_uvs: bool) -> None:
@@ -31,6 +33,7 @@ class MaterialShelf:
         self._numbers: dict[int, int] = {}
         self._materials: list[JsonDict] = []
         self._textures = TextureShelf(file, limits, warnings)
+        self._uv_set = 0
 
     def material(self, index: int | None) -> int | None:
         """The new index of the file's material ``index``."""
@@ -38,6 +41,7 @@ class MaterialShelf:
             return None
         if index not in self._numbers:
             raw = self._file.document.item("materials", index)
+            self._uv_set = shown_uv_set(self._file.document, index)
             kept = self._with_textures(kept_json(raw.values, self._limits.max_depth))
             _drop_malformed(JsonObject(kept, raw.where), self._warnings)
             self._numbers[index] = len(self._materials)
@@ -80,16 +84,34 @@ class MaterialShelf:
         if isinstance(index, bool) or not isinstance(index, int) or index < 0:
             self._warnings.add("A texture's index is not a number; the texture was left out.")
             return None
-        if _coordinate_set(info) != 0:
+        if _coordinate_set(info) != self._uv_set:
             self._warnings.add(
-                "A texture uses another set of texture coordinates than the first; it was left out."
+                "A texture uses another set of texture coordinates than the base colour; "
+                "it was left out."
             )
             return None
         texture = self._textures.texture(index)
         if texture is None:
             return None
+        # The set that was kept is the only one of the output, whatever its number was here.
         kept = {key: value for key, value in info.items() if key != "texCoord"}
+        extensions = kept.get("extensions")
+        transform = extensions.get(TRANSFORM) if isinstance(extensions, dict) else None
+        if isinstance(extensions, dict) and isinstance(transform, dict):
+            moved = {key: value for key, value in transform.items() if key != "texCoord"}
+            kept["extensions"] = {**extensions, TRANSFORM: moved}
         return {**kept, "index": texture}
+
+
+def shown_uv_set(document: JsonObject, material: int | None) -> int:
+    """The set of texture coordinates that lays out a material's base colour, 0 without one."""
+    if material is None:
+        return 0
+    surface = document.item("materials", material).values.get("pbrMetallicRoughness")
+    info = surface.get("baseColorTexture") if isinstance(surface, dict) else None
+    found = _coordinate_set(info) if isinstance(info, dict) else 0
+    known = isinstance(found, int) and not isinstance(found, bool) and 0 <= found < MAX_UV_SETS
+    return found if known else 0
 
 
 def _coordinate_set(info: JsonDict) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,11 +51,15 @@ def read_primitive(
     accessors: AccessorReader,
     budget: GeometryBudget,
     warnings: WarningLog,
-) -> Piece | None:
-    """The primitive, or None with a warning where it draws no triangles.
+    morph_weights: Sequence[float] = (),
+    uv_set: int = 0,
+) -> tuple[Piece, Ints] | None:
+    """The primitive and which of the file's vertices it draws; None, with a warning, where it draws
+    no triangles.
 
     Vertices keep the file's order; those that no triangle uses are dropped, because exporters let
-    many primitives share one large vertex buffer. ``material`` is the file's index.
+    many primitives share one large vertex buffer. ``material`` is the file's index. Morph targets
+    move positions by ``morph_weights``; ``uv_set`` is the set of texture coordinates to take.
     """
     mode = primitive.integer("mode", TRIANGLES)
     if mode > FAN:
@@ -79,15 +84,36 @@ def read_primitive(
         raise InvalidInput(
             f"{primitive.where} names vertex {used[-1]}, but there are {count}.", remedy=REMEDY
         )
-    return Piece(
+    positions = accessors.floats(position, "VEC3", rows=used).astype(np.float64)
+    positions += _morphed(primitive, morph_weights, accessors, used, count)
+    piece = Piece(
         name,
         primitive.optional_integer("material"),
-        accessors.floats(position, "VEC3", rows=used).astype(np.float64),
+        positions,
         faces,
         _attribute(attributes, "NORMAL", accessors, used, count, "VEC3"),
-        _attribute(attributes, "TEXCOORD_0", accessors, used, count, "VEC2"),
+        _attribute(attributes, f"TEXCOORD_{uv_set}", accessors, used, count, "VEC2"),
         _colors(attributes, accessors, used, count),
     )
+    return piece, used
+
+
+def _morphed(
+    primitive: JsonObject,
+    weights: Sequence[float],
+    accessors: AccessorReader,
+    used: Ints,
+    count: int,
+) -> Floats:
+    """What the morph targets with a weight above zero add to the positions ``used``."""
+    moved = np.zeros((len(used), 3))
+    for number in range(min(primitive.size("targets"), len(weights))):
+        if weights[number]:
+            target = primitive.item("targets", number)
+            delta = _attribute(target, "POSITION", accessors, used, count, "VEC3")
+            if delta is not None:
+                moved += weights[number] * delta
+    return moved
 
 
 def placed(piece: Piece, world_from_mesh: Floats) -> Piece:

@@ -10,6 +10,7 @@ import numpy as np
 from rigline.avatar.mesh import Floats, Ints, TriangleMesh, vertex_normals
 from rigline.errors import InvalidInput
 from rigline.formats.source_model import Float32s, MaterialLibrary, Primitive, SourceModel
+from rigline.formats.source_rig import SourceRig
 from rigline.formats.warning_log import WarningLog
 
 MAX_COORDINATE = 1e12
@@ -17,6 +18,14 @@ MAX_COORDINATE = 1e12
 
 MIN_EXTENT = 1e-9
 """Below this a model is a point: it has no height to scale by."""
+
+
+@dataclass(frozen=True, eq=False)
+class Influences:
+    """What moves the vertices of a piece: ``bones (n, k)`` by number and ``weights (n, k)``."""
+
+    bones: Ints
+    weights: Float32s
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +42,7 @@ class Piece:
     normals: Float32s | None = None
     uvs: Float32s | None = None
     colors: Float32s | None = None
+    influences: Influences | None = None
 
 
 def assemble(
@@ -41,8 +51,12 @@ def assemble(
     file_format: str,
     declared_up: str,
     warnings: WarningLog,
+    rig: SourceRig | None = None,
+    declared_front: str = "",
 ) -> SourceModel:
     """One model from ``pieces`` in their order.
+
+    Without ``declared_front`` a format that says which way is up is one that faces Z.
 
     Raises ``InvalidInput`` when there is no triangle, when positions are not finite or absurdly
     large, or when the whole model is a single point.
@@ -74,6 +88,8 @@ def assemble(
         file_format,
         declared_up,
         warnings.messages(),
+        rig,
+        declared_front or ("Z" if declared_up else ""),
     )
 
 

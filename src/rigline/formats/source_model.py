@@ -12,11 +12,12 @@ from safetensors.numpy import load, save
 
 from rigline.avatar.mesh import TriangleMesh
 from rigline.errors import ContractViolation
+from rigline.formats.source_rig import SourceRig
 
 Float32s = npt.NDArray[np.float32]
 JsonDict = dict[str, Any]
 
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ class SourceModel:
     coordinates only the first, ``TEXCOORD_0``, is kept. ``primitives`` cover all vertices and
     triangles in order. ``format`` is ``glb``, ``gltf``, ``obj``, ``ply`` or
     ``stl``; ``declared_up`` is ``"Y"`` where
-    the format promises it, else ``""``. ``warnings`` say what was left out.
+    the format promises it, else ``""``, and ``declared_front`` the axis that it says bodies face.
+    ``rig`` is the file's own, in the order of the merged vertices. ``warnings`` say what was left
+    out.
 
     Raises ``ContractViolation`` when the arrays and ranges do not fit together.
     """
@@ -83,6 +86,8 @@ class SourceModel:
     format: str
     declared_up: str
     warnings: tuple[str, ...] = ()
+    rig: SourceRig | None = None
+    declared_front: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.mesh.vertices)
@@ -97,6 +102,8 @@ class SourceModel:
                 )
             object.__setattr__(self, name, array)
         _check_ranges(self.mesh, self.primitives, len(self.materials.materials))
+        if self.rig is not None and len(self.rig.weights) != count:
+            raise ContractViolation("The weights do not fit the vertices.", count=count)
 
     def to_bytes(self) -> bytes:
         """The model as one safetensors file; equal models give equal bytes."""
@@ -107,6 +114,8 @@ class SourceModel:
         for name in ("normals", "uvs", "colors"):
             if getattr(self, name) is not None:
                 tensors[name] = getattr(self, name)
+        if self.rig is not None:
+            tensors |= self.rig.tensors()
         for index, image in enumerate(self.materials.images):
             tensors[f"image_{index:04d}"] = np.frombuffer(image.data, np.uint8)
         # The JSON travels as a tensor because safetensors does not order its own metadata.
@@ -145,6 +154,8 @@ class SourceModel:
                 plain["format"],
                 plain["declared_up"],
                 tuple(plain["warnings"]),
+                None if plain["rig"] is None else SourceRig.from_parts(plain["rig"], tensors),
+                plain["declared_front"],
             )
         except ContractViolation:
             raise
@@ -160,6 +171,8 @@ def _plain(model: SourceModel) -> JsonDict:
         "schema_version": _SCHEMA,
         "format": model.format,
         "declared_up": model.declared_up,
+        "declared_front": model.declared_front,
+        "rig": None if model.rig is None else model.rig.plain(),
         "warnings": model.warnings,
         "primitives": [vars(primitive) for primitive in model.primitives],
         "materials": library.materials,

@@ -18,14 +18,14 @@ from rigline.pipelines import avatar_stages as stages
 SOURCE_CODEC = Codec("model.safetensors", SourceModel.to_bytes, SourceModel.from_bytes)
 
 BODY_STAGES = (
-    Stage("ingest", 1, (ASSET,), stages.ingest, SOURCE_CODEC),
-    Stage("orient", 2, ("ingest",), stages.orient,
+    Stage("ingest", 2, (ASSET,), stages.ingest, SOURCE_CODEC),
+    Stage("orient", 3, ("ingest",), stages.orient,
           array_codec("canonical.safetensors", CanonicalMesh), models=("avatar_orientation",)),
     Stage("segment", 2, ("orient",), stages.segment_parts,
           array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),
-    Stage("rig", 1, ("orient",), stages.rig,
+    Stage("rig", 2, ("ingest", "orient"), stages.rig,
           array_codec("skeleton.safetensors", Skeleton), models=("avatar_rigging",)),
-    Stage("skin", 1, ("orient", "segment", "rig"), stages.skin_body,
+    Stage("skin", 2, ("ingest", "orient", "segment", "rig"), stages.skin_body,
           array_codec("weights.safetensors", SkinWeights)),
 )  # fmt: skip
 """From the file to a rigged and skinned body: what every kind of avatar begins with."""

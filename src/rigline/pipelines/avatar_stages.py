@@ -28,6 +28,12 @@ from rigline.avatar.views import BodyView, body_views
 from rigline.engine.stage import AssetFile, Produced, StageContext
 from rigline.formats import SourceModel, read_model
 from rigline.formats.limits import Limits
+from rigline.pipelines.source_rig_reuse import (
+    keep_joints,
+    keep_weights,
+    reuses_rig,
+    rig_orientation_prior,
+)
 
 ORIENTATION_SAMPLINGS = 2
 BODY_SAMPLINGS = 4
@@ -58,6 +64,7 @@ def ingest(ctx: StageContext, asset: AssetFile) -> Produced[SourceModel]:
         "triangles": len(model.mesh.faces),
         "primitives": len(model.primitives),
         "images": len(model.materials.images),
+        "bones": 0 if model.rig is None else len(model.rig.names),
     }
     return Produced(model, evidence, model.warnings)
 
@@ -73,7 +80,7 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
     found = vote_orientation(
         np.stack([a["log_probability"] for a in answers]).astype(np.float64),
         np.stack([a["yaw"] for a in answers]).astype(np.float64),
-        _format_prior(ingest.declared_up),
+        _prior(ingest),
         VOTE_SHARPNESS,
     )
     specks = far_specks(ingest.mesh)
@@ -88,12 +95,18 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
     return Produced(upright, evidence, [warning] if specks.any() else [])
 
 
-def _format_prior(declared_up: str) -> Floats | None:
-    """Log prior over the turns from what the file format promises."""
+def _prior(source: SourceModel) -> Floats | None:
+    """Log prior over the turns from what the file format promises and its bones' names say."""
+    promised = _format_prior(source.declared_up, source.declared_front)
+    named = rig_orientation_prior(source.rig)
+    return promised if named is None else named + (0 if promised is None else promised)
+
+
+def _format_prior(declared_up: str, declared_front: str) -> Floats | None:
     if declared_up != "Y":
         return None
     up = np.isclose(TURNS[:, 1, 1], 1)
-    front = np.isclose(TURNS[:, 2, 2], 1)
+    front = np.isclose(TURNS[:, 2, 2], -1 if declared_front == "-Z" else 1)
     return UPRIGHT_PRIOR * up + FRONT_PRIOR * (up & front)
 
 
@@ -145,8 +158,8 @@ def _ask_parts(ctx: StageContext, view: BodyView, queries: Floats) -> Floats:
     return np.concatenate(pieces)
 
 
-def rig(ctx: StageContext, orient: CanonicalMesh) -> Produced[Skeleton]:
-    """Find the fifteen joints."""
+def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produced[Skeleton]:
+    """Find the fifteen joints; where the file's own are plausible, they are kept."""
     views = body_views(orient, BODY_SAMPLINGS, SEED)
     answer = ctx.models.infer(
         "avatar_rigging",
@@ -160,8 +173,9 @@ def rig(ctx: StageContext, orient: CanonicalMesh) -> Produced[Skeleton]:
         np.stack([v.parts_from_view(s) for v, s in zip(views, answer["log_scale"], strict=True)]),
         np.stack([v.parts_from_view(d) for v, d in zip(views, answer["dispersion"], strict=True)]),
     )
-    skeleton = join_opinions(opinions)
-    return Produced(skeleton, _joint_report(skeleton, joint_evidence(opinions)))
+    kept = keep_joints(ingest.rig, orient, join_opinions(opinions), reuses_rig(ctx))
+    evidence = {**_joint_report(kept.skeleton, joint_evidence(opinions)), "source_rig": kept.state}
+    return Produced(kept.skeleton, evidence, kept.messages)
 
 
 def _joint_report(skeleton: Skeleton, evidence: Mapping[str, Floats]) -> dict[str, Any]:
@@ -181,12 +195,20 @@ def _joint_report(skeleton: Skeleton, evidence: Mapping[str, Floats]) -> dict[st
 
 
 def skin_body(
-    ctx: StageContext, orient: CanonicalMesh, segment: Segmentation, rig: Skeleton
+    ctx: StageContext,
+    ingest: SourceModel,
+    orient: CanonicalMesh,
+    segment: Segmentation,
+    rig: Skeleton,
 ) -> Produced[SkinWeights]:
-    """Weights of every vertex from labels and joints."""
+    """Weights of every vertex from labels and joints, or the file's own with its own joints."""
     part = segment.part.astype(np.int64)
-    weights = skin(orient.vertices, orient.faces, part, rig.joints, rig.found_joints)
-    return Produced(weights, weight_evidence(orient.vertices, orient.faces, weights, part))
+    kept = keep_weights(ingest.rig, orient, rig, part, reuses_rig(ctx))
+    weights = kept.weights or skin(
+        orient.vertices, orient.faces, part, rig.joints, rig.found_joints
+    )
+    evidence = weight_evidence(orient.vertices, orient.faces, weights, part)
+    return Produced(weights, {**evidence, "source_weights": kept.state}, kept.messages)
 
 
 def wrap_cage(
