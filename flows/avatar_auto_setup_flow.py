@@ -21,11 +21,13 @@ from prefect.settings import (
 )
 from pydantic import Field
 
+from rigline.avatar.marketplace.rules import BodyType
 from rigline.bootstrap import avatar_pipeline
 from rigline.delivery import read_asset, write_files
 from rigline.engine.job import Job, JobState
 from rigline.jobs.recovery import replay_job
 from rigline.jobs.submission import submit
+from rigline.pipelines.avatar_marketplace import MarketplaceOptions
 from rigline.pipelines.avatar_outcome import avatar_files
 from tasks.job_tasks import clock, run_job
 from tasks.services import opened_ledger, services
@@ -39,6 +41,10 @@ Preset = Annotated[
         description="development keeps the input's geometry, materials and textures; marketplace "
         "makes fifteen closed parts."
     ),
+]
+BodyTypeName = Annotated[
+    Literal["normal", "slender", "classic"],
+    Field(description="Size table of the marketplace preset."),
 ]
 Out = Annotated[
     str | None,
@@ -66,13 +72,14 @@ def avatar_auto_setup(
     creator: Creator = "prefect",
     batch: Batch = None,
     priority: Priority = 0,
+    body_type: BodyTypeName = "normal",
 ) -> dict[str, Any]:
     """Set up one raw humanoid mesh as an avatar.
 
     The file becomes a job of the ledger, once: run again, nothing is computed again. What the
     policy doubts waits in the review queue, and goes on from there without this flow run.
     """
-    job = _submitted(Path(file), preset, creator, batch, priority)
+    job = _submitted(Path(file), preset, body_type, creator, batch, priority)
     job, finished = run_job(job.id)
     if finished is not None and out is not None:
         write_files(avatar_files(finished), Path(out), Path(file).stem)
@@ -85,14 +92,17 @@ def avatar_auto_setup(
     }
 
 
-def _submitted(source: Path, preset: str, creator: str, batch: str | None, priority: int) -> Job:
+def _submitted(
+    source: Path, preset: str, body_type: BodyType, creator: str, batch: str | None, priority: int
+) -> Job:
     """The job of the file; one that had failed is tried again, since somebody asks for it."""
     opened = services()
     data = read_asset(source, opened.settings.max_bytes)
+    options = MarketplaceOptions(body_type) if preset == "marketplace" else None
     with opened_ledger() as ledger:
         job = submit(
             ledger, opened, data, source.name, creator=creator, batch=batch, priority=priority,
-            now=clock(), pipeline=avatar_pipeline(opened.settings, preset),
+            now=clock(), pipeline=avatar_pipeline(opened.settings, preset, options),
         )  # fmt: skip
         return replay_job(ledger, job.id, clock()) if job.state == JobState.FAILED else job
 

@@ -20,7 +20,7 @@ from rigline.engine.stage import Models
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
-from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE
+from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE, MarketplaceOptions
 from rigline.pipelines.avatar_outcome import AVATAR_JOBS, MARKETPLACE_JOBS, Outcome, conclude
 from rigline.pipelines.job_kind import FinishedRun, JobKind, JobKinds, kind_of
 from rigline.pipelines.report import AssetEntry
@@ -144,16 +144,27 @@ def open_ledger(settings: Settings) -> Ledger:
     return Ledger(settings.database)
 
 
-def avatar_pipeline(settings: Settings, preset: str = "development") -> Pipeline:
-    """The pipeline of avatar set-up as settings and preset want it."""
+def avatar_pipeline(
+    settings: Settings, preset: str = "development", options: MarketplaceOptions | None = None
+) -> Pipeline:
+    """The pipeline of avatar set-up as settings and preset want it; options are the marketplace's.
+
+    Raises ``InvalidInput`` for an unknown preset, and for options where the preset has none.
+    """
     if preset not in KIND_OF_PRESET:
         raise InvalidInput(
             f"There is no preset {preset!r}.", remedy=f"Use {' or '.join(KIND_OF_PRESET)}."
         )
+    if options is not None and preset != "marketplace":
+        raise InvalidInput(
+            f"The preset {preset} has no body type, proportions or atlas.",
+            remedy="Give them with --preset marketplace.",
+        )
     limits = {"max_triangles": settings.max_triangles, "max_bytes": settings.max_bytes}
     reuse = {"reuse_rig": settings.reuse_rig}
+    chosen = (options or MarketplaceOptions()).params() if preset == "marketplace" else {}
     return KIND_OF_PRESET[preset].pipeline.with_params(
-        {"ingest": {"limits": limits}, "rig": reuse, "skin": reuse}
+        {"ingest": {"limits": limits}, "rig": reuse, "skin": reuse, **chosen}
     )
 
 
@@ -175,6 +186,7 @@ def set_up_avatar(
     name: str,
     preset: str = "development",
     on_stage: Callable[[StageRun], None] = lambda run: None,
+    options: MarketplaceOptions | None = None,
 ) -> Outcome:
     """Run avatar set-up over one file, in this process and without a ledger.
 
@@ -182,7 +194,7 @@ def set_up_avatar(
 
     Raises ``InvalidInput`` when the file cannot be used, and what else the stages raise.
     """
-    pipeline = avatar_pipeline(services.settings, preset)
+    pipeline = avatar_pipeline(services.settings, preset, options)
     bench = Workbench(services.store, services.models, name)
     asset = AssetEntry(name=name, sha256=services.store.put(data), bytes=len(data))
     runs = run_pipeline(pipeline, asset.sha256, bench, on_stage)

@@ -34,7 +34,7 @@ def test_every_part_is_watertight_by_another_library(part: Part) -> None:
 def test_the_parts_together_are_the_body() -> None:
     body, cut = one_skin(), parted()
     whole = face_areas(body.vertices, body.faces).sum()
-    assert face_areas(cut.vertices, cut.faces)[~cut.lid].sum() == pytest.approx(whole, rel=1e-9)
+    assert face_areas(cut.vertices, cut.faces)[~cut.lid].sum() == pytest.approx(whole, rel=1e-4)
     volumes = [solid_part(cut, part).volume() for part in range(N_PARTS)]
     solid = manifold3d.Manifold(manifold3d.Mesh64(body.vertices, body.faces.astype(np.uint64)))
     assert sum(volumes) == pytest.approx(solid.volume(), rel=0.02)

@@ -119,7 +119,9 @@ def test_a_moved_joint_is_previewed_with_the_parts_that_it_cuts(finished: Finish
         finished.bench,
         [MARKETPLACE_JOBS.amendment(correction)],
     )
-    assert {"rig", "partition", "reduce", "cage", "attach", "assemble"} <= set(preview.outputs)
+    assert {"rig", "partition", "reduce", "fit", "cage", "attach", "assemble"} <= set(
+        preview.outputs
+    )
     assert "segment" not in preview.outputs
     rig = rig_of(read_rigged(preview.outputs["assemble"]))
     before = rig_of(finished.model)

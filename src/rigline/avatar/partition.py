@@ -11,8 +11,12 @@ import numpy.typing as npt
 from rigline.avatar.body import N_PARTS, PARENT, PART_NAMES
 from rigline.avatar.closing import INVENTED, boundary_loops
 from rigline.avatar.joint_cuts import JointCuts, joint_cuts
+from rigline.avatar.mending import mended
 from rigline.avatar.mesh import Floats, Ints, face_areas, islands
 from rigline.avatar.solid import SolidBody
+
+NUDGE: Final = 0.15
+MIN_LID_AREA: Final = 1e-8
 
 CLEARANCE: Final = 0.08
 """A cut keeps so much of an edge away from its ends, so that no triangle loses its area."""
@@ -80,7 +84,17 @@ def partition(body: SolidBody, joints: Floats) -> PartedBody:
     the line itself and not a row of teeth.
     """
     cut = _cut(body, joint_cuts(body, joints))
-    return with_lids(cut)
+    return with_lids(without_needles(cut))
+
+
+def without_needles(body: PartedBody) -> PartedBody:
+    """A body without lids, rid of needles and flat triangles."""
+    part = body.face_part.astype(np.int64)
+    faces, part, rows = mended(body.vertices, body.faces, part)
+    return replace(
+        body, faces=faces, face_part=part.astype(np.uint8), lid=body.lid[rows],
+        source_face=body.source_face[rows],
+    )  # fmt: skip
 
 
 def _cut(body: SolidBody, cuts: JointCuts) -> PartedBody:
@@ -210,7 +224,7 @@ def with_lids(body: PartedBody) -> PartedBody:
                 lid = loop[None, ::-1]
             else:
                 lid = np.stack([after, loop, np.full(len(loop), count)], axis=1)
-                vertices.append(body.vertices[loop].mean(axis=0, keepdims=True))
+                vertices.append(_middle(body.vertices[loop])[None])
                 weights.append(body.weights[loop].mean(axis=0, keepdims=True))
                 count += 1
             faces.append(lid)
@@ -221,6 +235,21 @@ def with_lids(body: PartedBody) -> PartedBody:
         np.concatenate([body.lid, np.ones(new, bool)]),
         np.concatenate([body.source_face, np.full(new, INVENTED)]), np.concatenate(weights),
     )  # fmt: skip
+
+
+def _middle(loop: Floats) -> Floats:
+    """A point from which every edge of a loop ``(n, 3)`` is seen as a triangle with an area.
+
+    Of the mean of the vertices, that of the edges, and points beside them, the one whose smallest
+    triangle is largest.
+    """
+    after = np.roll(loop, -1, axis=0)
+    length = np.linalg.norm(after - loop, axis=1)
+    mean = loop.mean(axis=0)
+    by_edge = (length[:, None] * (loop + after) / 2).sum(axis=0) / max(length.sum(), 1e-30)
+    tries = [mean, by_edge, *(mean + NUDGE * (loop[k] - mean) for k in (0, len(loop) // 3))]
+    area = [np.linalg.norm(np.cross(loop - p, after - p), axis=1).min() for p in tries]
+    return tries[0] if area[0] > MIN_LID_AREA else tries[int(np.argmax(area))]
 
 
 def partition_evidence(body: PartedBody) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.closing import INVENTED
 from rigline.avatar.loop_thinning import thinned_loops
 from rigline.avatar.mesh import Floats, Ints, components
-from rigline.avatar.partition import PartedBody, with_lids
+from rigline.avatar.partition import PartedBody, with_lids, without_needles
 from rigline.avatar.solid import barycentric
 from rigline.avatar.surface_queries import lattice_samples, nearest_on_surface
 from rigline.errors import InvalidInput
@@ -75,7 +75,7 @@ def reduced(body: PartedBody, budgets: Budgets | None = None) -> PartedBody:
         for group, parts in GROUPS.items():
             room = budgets.of(group) - int(lids[list(parts)].sum())
             pieces += _reduced_group(open_body, parts, room)
-        found = with_lids(_joined(open_body, pieces))
+        found = with_lids(without_needles(_joined(open_body, pieces)))
         if reduction_evidence(found, budgets)["over_budget"] == 0:
             break
     return found

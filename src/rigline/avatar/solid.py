@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rigline.avatar.closing import ClosedPiece, close_pieces, signed_volume
+from rigline.avatar.mending import mended
 from rigline.avatar.mesh import Bools, Floats, Ints, face_areas, islands
 from rigline.avatar.skinning import SkinWeights
 from rigline.errors import ContractViolation, InvalidInput
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SPECK_SHARE: Final = 1e-4
 """Pieces with less than this share of the area are dropped: nobody sees them."""
+
+SAME_PLACE: Final = 1e-7
 
 MAX_GROWTH: Final = 1.35
 GROWTH_SLACK: Final = 200
@@ -56,8 +59,9 @@ def solid_body(vertices: Floats, faces: Ints, weights: SkinWeights) -> SolidBody
     points, corners, origin = _union(pieces, joined)
     if not len(corners):
         raise ContractViolation("The body encloses no volume.")
-    kept = _outer_shells(points, corners)
-    corners, origin = corners[kept], origin[kept]
+    kept = np.flatnonzero(_outer_shells(points, corners))
+    corners, _, rows = mended(points, corners[kept], np.zeros(len(kept), np.int64))
+    origin = origin[kept[rows]]
     used, local = np.unique(corners, return_inverse=True)
     points, corners = points[used], local.reshape(-1, 3)
     dense = weights.dense()[joined.source_vertex]
@@ -153,17 +157,26 @@ def _carried(
 ) -> Floats:
     """``values (n, 15)`` at the vertices of ``joined``, carried over to the union's vertices.
 
-    Each vertex takes the mean of what it is given by the triangles around it, every one of which
-    lies in a triangle of ``joined``; so where pieces cut each other both sides agree.
+    Each vertex takes what the triangles around it give, every one of which lies in a triangle of
+    ``joined`` but for what was smoothed over; the mean of those that reach it best, so where pieces
+    cut each other both sides agree.
     """
     where = joined.faces[origin]  # (F, 3)
-    total, count = np.zeros((len(points), values.shape[1])), np.zeros(len(points))
     a, b, c = (joined.vertices[where[:, k]] for k in range(3))
+    given, missed = [], []
     for k in range(3):
-        share = barycentric(points[corners[:, k]], a, b, c)
-        given = sum(share[:, j, None] * values[where[:, j]] for j in range(3))
-        np.add.at(total, corners[:, k], given)
-        np.add.at(count, corners[:, k], 1.0)
+        goal = points[corners[:, k]]
+        share = barycentric(goal, a, b, c)
+        given.append(sum(share[:, j, None] * values[where[:, j]] for j in range(3)))
+        reached = share[:, :1] * a + share[:, 1:2] * b + share[:, 2:] * c
+        missed.append(np.linalg.norm(reached - goal, axis=1))
+    vertex, miss = corners.T.ravel(), np.concatenate(missed)
+    least = np.full(len(points), np.inf)
+    np.minimum.at(least, vertex, miss)
+    best = miss <= least[vertex] + SAME_PLACE
+    total, count = np.zeros((len(points), values.shape[1])), np.zeros(len(points))
+    np.add.at(total, vertex[best], np.concatenate(given)[best])
+    np.add.at(count, vertex[best], 1.0)
     return np.asarray(total / count[:, None])
 
 

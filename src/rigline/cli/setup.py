@@ -19,6 +19,7 @@ from rigline.cli.console import ExitCode, fail, messages, results, shown
 from rigline.delivery import OutputFiles, files_of, read_asset, write_outcome
 from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput, RiglineError
+from rigline.pipelines.avatar_marketplace import MarketplaceOptions
 from rigline.pipelines.report import Report
 from rigline.settings import load_settings
 
@@ -77,6 +78,17 @@ def setup(
             "(needs rigline[marketplace])."
         ),
     ] = "development",
+    body_type: Annotated[
+        str | None,
+        typer.Option(help="Size table of the marketplace: normal (default), slender or classic."),
+    ] = None,
+    proportions: Annotated[
+        str | None,
+        typer.Option(
+            help="fit (default) stretches head, arms, torso or legs where no scale brings the body "
+            "within its size table; keep scales alone. For the marketplace."
+        ),
+    ] = None,
     backend: Annotated[
         str | None, typer.Option(help="Where the models run: embedded; triton is not there yet.")
     ] = None,
@@ -94,10 +106,11 @@ def setup(
         plan = [(path, files_of(path, out, output)) for path in inputs]
         _check_plan(plan, out, output)
         services = open_services(load_settings(**({"backend": backend} if backend else {})))
-        avatar_pipeline(services.settings, preset)
+        options = marketplace_options(body_type=body_type, proportions=proportions)
+        avatar_pipeline(services.settings, preset, options)
     except RiglineError as error:
         fail(error)
-    done = _set_up_all(services, plan, preset, quiet=as_json)
+    done = _set_up_all(services, plan, preset, options, quiet=as_json)
     if as_json:
         typer.echo(json.dumps([result.to_json() for result in done], indent=2))
     else:
@@ -106,18 +119,25 @@ def setup(
     raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
 
 
+def marketplace_options(**given: Any) -> MarketplaceOptions | None:
+    """The options that were given on the command line; None where none was."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return MarketplaceOptions(**chosen) if chosen else None
+
+
 def set_up_file(
     services: Services,
     source: Path,
     files: OutputFiles,
     preset: str,
     on_stage: Callable[[StageRun], None] = lambda run: None,
+    options: MarketplaceOptions | None = None,
 ) -> SetupResult:
     """Set up one file and write what came of it. Errors become part of the result."""
     started = time.perf_counter()
     try:
         data = read_asset(source, services.settings.max_bytes)
-        outcome = set_up_avatar(services, data, source.name, preset, on_stage)
+        outcome = set_up_avatar(services, data, source.name, preset, on_stage, options)
         write_outcome(outcome, files)
     except RiglineError as error:
         return SetupResult(source, time.perf_counter() - started, error=str(error))
@@ -158,7 +178,11 @@ def _check_plan(
 
 
 def _set_up_all(
-    services: Services, plan: Sequence[tuple[Path, OutputFiles]], preset: str, quiet: bool
+    services: Services,
+    plan: Sequence[tuple[Path, OutputFiles]],
+    preset: str,
+    options: MarketplaceOptions | None,
+    quiet: bool,
 ) -> list[SetupResult]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     done: list[SetupResult] = []
@@ -172,7 +196,7 @@ def _set_up_all(
             def advance(run: StageRun, name: str = name) -> None:
                 progress.update(task, advance=1, description=f"{name}: {run.stage} done")
 
-            done.append(set_up_file(services, source, files, preset, advance))
+            done.append(set_up_file(services, source, files, preset, advance, options))
             progress.update(task, completed=number * steps)
             if done[-1].report is None and not quiet:
                 messages().print(f"{shown(source)}: {done[-1].error}", style="red", markup=False)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, get_args
+
 from rigline.avatar.attachments import Attachments
+from rigline.avatar.body_fit import FittedBody, Proportions
 from rigline.avatar.cage import OuterCage
+from rigline.avatar.marketplace.rules import BodyType
 from rigline.avatar.partition import PartedBody
 from rigline.engine.codec import array_codec, bytes_codec, json_codec
 from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage import Stage
+from rigline.errors import InvalidInput
 from rigline.pipelines import avatar_assembly as assembly
 from rigline.pipelines import parted_stages as parted
 from rigline.pipelines.avatar_auto_setup import BODY_STAGES
@@ -21,15 +27,45 @@ AVATAR_MARKETPLACE = Pipeline(
               array_codec("parted.safetensors", PartedBody)),
         Stage("reduce", 1, ("partition",), parted.reduce_triangles,
               array_codec("reduced.safetensors", PartedBody)),
-        Stage("cage", 1, ("reduce", "rig"), parted.wrap_cage,
+        Stage("fit", 1, ("reduce", "rig"), parted.fit,
+              array_codec("fitted.safetensors", FittedBody), {"body_type": "normal"}),
+        Stage("cage", 1, ("fit",), parted.wrap_cage,
               array_codec("cage.safetensors", OuterCage)),
-        Stage("attach", 1, ("reduce", "rig"), parted.attach,
+        Stage("attach", 1, ("fit",), parted.attach,
               array_codec("attachments.safetensors", Attachments)),
-        Stage("assemble", 1, ("orient", "rig", "reduce", "cage", "attach"),
-              parted.assemble, bytes_codec("avatar.glb")),
+        Stage("assemble", 1, ("fit", "cage", "attach"), parted.assemble, bytes_codec("avatar.glb")),
         Stage("validate", 1, ("assemble",), assembly.validate,
               json_codec("validation.json"), {"preset": "marketplace"}),
-        Stage("picture", 1, ("reduce", "rig", "cage"), parted.picture,
-              bytes_codec("preview.png")),
+        Stage("picture", 1, ("fit", "cage"), parted.picture, bytes_codec("preview.png")),
     ),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MarketplaceOptions:
+    """What the user may choose. Raises ``InvalidInput`` for what cannot be.
+
+    ``body_type`` is one of the published size tables; ``proportions`` "fit" stretches what no scale
+    brings within it, "keep" scales alone.
+    """
+
+    body_type: BodyType = "normal"
+    proportions: Proportions = "fit"
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("body_type", get_args(BodyType)),
+            ("proportions", get_args(Proportions)),
+        ):
+            if getattr(self, name) not in known:
+                raise InvalidInput(
+                    f"There is no {name.replace('_', ' ')} {getattr(self, name)!r}.",
+                    remedy=f"Use {', '.join(known)}.",
+                )
+
+    def params(self) -> dict[str, dict[str, Any]]:
+        """Parameters of the pipeline's stages."""
+        return {
+            "fit": {"body_type": self.body_type, "proportions": self.proportions},
+            "validate": {"settings": {"body_type": self.body_type}},
+        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rigline.avatar.attachments import Attachments, place_attachments
+from rigline.avatar.body_fit import FittedBody, fit_body
 from rigline.avatar.cage import OuterCage, cage_evidence, fit_cage
 from rigline.avatar.canonical import CanonicalMesh
 from rigline.avatar.part_meshes import part_meshes
@@ -33,51 +34,63 @@ def reduce_triangles(ctx: StageContext, partition: PartedBody) -> Produced[Parte
     return Produced(body, evidence)
 
 
-def wrap_cage(ctx: StageContext, reduce: PartedBody, rig: Skeleton) -> Produced[OuterCage]:
+def fit(ctx: StageContext, reduce: PartedBody, rig: Skeleton) -> Produced[FittedBody]:
+    """The body in the sizes of the parameter ``body_type``, in studs."""
+    body, done = fit_body(
+        reduce, rig.joints, ctx.params["body_type"], ctx.params.get("proportions", "fit")
+    )
+    warnings = []
+    if done.factors:
+        words = "; ".join(f"{g} {_times(f)}" for g, f in done.factors.items())
+        warnings.append(f"Proportions were changed to fit {ctx.params['body_type']}: {words}.")
+    if done.turned:
+        warnings.append(f"Turned towards the frontal plane: {', '.join(done.turned)}.")
+    if done.broken:
+        warnings.append(f"No size fits {ctx.params['body_type']}: {'; '.join(done.broken)}.")
+    return Produced(body, done.evidence(), warnings)
+
+
+def _times(factor: tuple[float, float, float]) -> str:
+    if max(factor) - min(factor) < 0.005:
+        return f"x{factor[0]:.2f}"
+    axes = zip(("width", "height", "depth"), factor, strict=True)
+    return ", ".join(f"{name} x{value:.2f}" for name, value in axes if abs(value - 1) > 0.005)
+
+
+def wrap_cage(ctx: StageContext, fit: FittedBody) -> Produced[OuterCage]:
     """The outer cage around the parts."""
-    skin = reduce.skin()
-    cage = fit_cage(skin.vertices, skin.faces, skin.part, rig.joints)
+    skin = fit.body.skin()
+    cage = fit_cage(skin.vertices, skin.faces, skin.part, fit.joints)
     return Produced(cage, cage_evidence(cage, skin.vertices, skin.faces, skin.part))
 
 
-def attach(ctx: StageContext, reduce: PartedBody, rig: Skeleton) -> Produced[Attachments]:
+def attach(ctx: StageContext, fit: FittedBody) -> Produced[Attachments]:
     """The nineteen attachment points, on the parts as they are cut."""
-    skin = reduce.skin()
-    points = place_attachments(skin.vertices, skin.faces, skin.part, rig.joints)
+    skin = fit.body.skin()
+    points = place_attachments(skin.vertices, skin.faces, skin.part, fit.joints)
     return Produced(Attachments.of(points), {"attachments": len(points)})
 
 
 def assemble(
-    ctx: StageContext,
-    orient: CanonicalMesh,
-    rig: Skeleton,
-    reduce: PartedBody,
-    cage: OuterCage,
-    attach: Attachments,
+    ctx: StageContext, fit: FittedBody, cage: OuterCage, attach: Attachments
 ) -> Produced[bytes]:
-    """The avatar as GLB: upright, facing +Z, feet on Y = 0."""
-    scale = orient.height_asset
+    """The avatar as GLB: upright, facing +Z, feet on Y = 0, in studs."""
+    studs = fit.studs_per_height
     glb = write_parted_avatar(
         PartedAvatar(
-            part_meshes(reduce.scaled(scale)),
-            rig.joints * scale,
-            cage.vertices * scale,
-            attach.points(scale),
+            part_meshes(fit.body.scaled(studs)),
+            fit.joints * studs,
+            cage.vertices * studs,
+            attach.points(studs),
         )
     )
-    return Produced(glb, {"bytes": len(glb), "units_per_height": scale})
+    return Produced(glb, {"bytes": len(glb), "units_per_height": studs})
 
 
-def picture(
-    ctx: StageContext, reduce: PartedBody, rig: Skeleton, cage: OuterCage
-) -> Produced[bytes]:
+def picture(ctx: StageContext, fit: FittedBody, cage: OuterCage) -> Produced[bytes]:
     """A PNG to look at: parts, joints, cage, and the body in two poses."""
     drawn = preview(
-        reduce.vertices,
-        reduce.faces,
-        reduce.face_part.astype("int64"),
-        rig.joints,
-        reduce.weights,
+        fit.vertices, fit.faces, fit.face_part.astype("int64"), fit.joints, fit.weights,
         cage.vertices,
-    )
+    )  # fmt: skip
     return Produced(png_bytes(drawn))
