@@ -10,7 +10,7 @@ from statistics import median
 from typing import Final
 
 from rigline.db.review_history import Handling, Judged, Waiting
-from rigline.jobs.execution import AUDIT_REASON
+from rigline.jobs.conclusion import AUDIT_REASON
 from rigline.review.decision import DecisionKind
 from rigline.triage.audit import AuditOutcome, Risk, estimate_risk, wilson_interval
 

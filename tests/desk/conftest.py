@@ -8,7 +8,8 @@ import pytest
 
 from rigline.bootstrap import Services, open_services
 from rigline.db.ledger import Ledger
-from rigline.jobs.execution import run, ticket_id_of
+from rigline.jobs.conclusion import ticket_id_of
+from rigline.jobs.execution import run
 from rigline.jobs.submission import submit
 from rigline.review.access import PersonRole
 from rigline.settings import Settings

@@ -9,7 +9,9 @@ import pytest
 
 from rigline.db.ledger import Ledger
 from rigline.desk.reviewing import Desk, seeing
+from rigline.engine.job import JobState
 from rigline.errors import ReviewConflict
+from rigline.jobs.resumption import carry_out_due
 from rigline.review.access import Permission, PersonRole
 from rigline.review.decision import Approval
 from rigline.review.ticket import UNDO_WINDOW, TicketState
@@ -29,7 +31,7 @@ def clock() -> Clock:
 def desk(ledger: Ledger, clock: Clock) -> Desk:
     with ledger.transaction() as work:
         for number in (1, 2):
-            add_job(work, f"j{number}")
+            add_job(work, f"j{number}", state=JobState.IN_REVIEW)
             work.tickets.add(open_ticket(number))
         people = {"ann": PersonRole.REVIEWER, "bob": PersonRole.REVIEWER, "liz": PersonRole.LEAD,
                   "vic": PersonRole.VIEWER, "oz": PersonRole.OPERATOR}  # fmt: skip
@@ -119,8 +121,10 @@ def test_leads_take_what_was_escalated_and_reopen_what_is_closed(desk: Desk, clo
     token = desk.claim("liz", "t1").fencing_token
     desk.decide("liz", "t1", token, "d1", Approval())
     clock.wait(UNDO_WINDOW)
-    desk.sweep()
+    carry_out_due(desk.ledger, clock())
     assert desk.reopen("liz", "t1", "look again").state == TicketState.OPEN
+    with desk.ledger.reading() as work:
+        assert work.jobs.get("j1").state == JobState.IN_REVIEW
 
 
 def test_seeing_needs_a_role_too(desk: Desk) -> None:

@@ -5,14 +5,32 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.maintenance_flow import maintenance
+from rigline.avatar.body import PART_NAMES
+from rigline.bootstrap import open_services
+from rigline.db.jobs import JobFilter
+from rigline.db.ledger import Ledger
+from rigline.db.reviewing import record_decision
+from rigline.engine.job import JobState
+from rigline.jobs.preview import parsed_corrections
+from rigline.jobs.results import results_of
+from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
+from rigline.review import queue
+from rigline.review.decision import Corrections
+from rigline.review.ticket import UNDO_WINDOW
+from tasks.services import opened_ledger
 from tests.support.servers import running
+from tests.support.tickets import ANN, LEASE
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
@@ -38,14 +56,33 @@ print(json.dumps({
 """
 
 
+DOUBTS_EVERY_RIG = """
+name = "doubts-every-rig"
+version = 1
+calibrated = false
+review_below = 1.0
+[[stages.rig]]
+evidence = "vote_dispersion"
+good = 0.0
+bad = 1.0
+reason = "the votes lie {value:.3f} apart"
+"""
+
+
 @pytest.fixture(scope="module")
 def worker(
     server_env: dict[str, str], root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """A worker that serves what prefect.yaml deploys; gives the environment of both."""
     folder = tmp_path_factory.mktemp("worker")
-    env = {**server_env, "RIGLINE_STORE": str(folder / "store"), "PYTHONPATH": str(root)}
-    env["RIGLINE_DATABASE"] = f"sqlite:///{folder / 'ledger.db'}"
+    (folder / "policy.toml").write_text(DOUBTS_EVERY_RIG)
+    env = {
+        **server_env,
+        "PYTHONPATH": str(root),
+        "RIGLINE_STORE": str(folder / "store"),
+        "RIGLINE_DATABASE": f"sqlite:///{folder / 'ledger.db'}",
+        "RIGLINE_POLICY": str(folder / "policy.toml"),
+    }
     _prefect(env, root, "work-pool", "create", "rigline", "--type", "process")
     _prefect(env, root, "--no-prompt", "deploy", "--all")
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "rigline"]
@@ -84,6 +121,59 @@ def test_a_file_that_cannot_be_used_fails_at_once_with_its_reason(
     assert run["state"] == "Failed"
     assert "InvalidInput" in run["message"] or "GLB" in run["message"]
     assert run["tasks"]["ingest"] == ["Failed", 1]
+
+
+def test_the_event_of_a_correction_resumes_the_job_from_the_rig_alone(
+    worker: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PREFECT_API_URL", "RIGLINE_STORE", "RIGLINE_DATABASE", "RIGLINE_POLICY"):
+        monkeypatch.setenv(name, worker[name])
+    run = _run(worker, root, file=str(root / SAMPLE), creator="eve")
+    assert run["state"] == "Completed", run
+    with opened_ledger() as ledger:
+        with ledger.reading() as work:
+            (job,) = work.jobs.list(JobFilter(creator="eve"))
+            (ticket,) = work.tickets.find(job_id=job.id)
+            before = {run.stage: run for run in work.jobs.runs(job.id)}
+        assert (job.state, ticket.flagged) == (JobState.IN_REVIEW, ("rig",))
+        elbow = before["rig"].evidence["joints"]["LeftLowerArm"]["position"]
+        moved = [elbow[0] - 0.02, elbow[1] + 0.01, elbow[2]]
+        op = {"op": "move_joint", "joint": "LeftLowerArm", "position": moved}
+        document = {
+            "schema_version": 1, "stage": "rig", "ops": [op],
+            "base_artifact_sha256": before["rig"].sha256,
+        }  # fmt: skip
+        corrections = parsed_corrections(ledger, open_services(), job.id, [document])
+        then = datetime.now(UTC) - UNDO_WINDOW
+        with ledger.transaction() as work:
+            ticket = queue.claim(work.tickets, ticket.id, ANN, then, LEASE)
+            record_decision(
+                work, ticket.id, ANN, ticket.fencing_token, then,
+                decision_id="d1", decision=Corrections(corrections),
+            )  # fmt: skip
+        with temporary_settings({PREFECT_API_URL: worker["PREFECT_API_URL"]}):
+            assert maintenance(minutes=0)["sent"] == 1
+        _wait_until(ledger, job.id, JobState.PUBLISHED)
+        finished = results_of(ledger, open_services(), job.id)
+        with ledger.reading() as work:
+            after = work.jobs.runs(job.id)[len(before) :]
+    # The cage does not hear of an elbow; what does is computed again, and nothing before it.
+    again = {run.stage for run in after if not run.reused or run.stage == "rig"}
+    assert again <= {"rig", *AVATAR_AUTO_SETUP.dependents_of("rig")}
+    assert {"rig", "skin", "assemble"} <= again
+    assert finished.value("rig").joints[PART_NAMES.index("LeftLowerArm")] == pytest.approx(moved)
+
+
+def _wait_until(ledger: Ledger, job_id: str, state: JobState) -> None:
+    deadline = time.monotonic() + 150
+    seen = None
+    while time.monotonic() < deadline:
+        with ledger.reading() as work:
+            seen = work.jobs.get(job_id).state
+        if seen == state:
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"the job is {seen} still")
 
 
 def test_every_entrypoint_of_prefect_yaml_loads(root: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from rigline.db.ledger import Ledger
 from rigline.engine.job import Job, JobState
 from rigline.errors import InvalidInput, ReviewConflict
-from rigline.jobs.execution import AUDIT_REASON, LOST_AFTER, ticket_id_of
+from rigline.jobs.conclusion import AUDIT_REASON, ticket_id_of
+from rigline.jobs.execution import LOST_AFTER
 from rigline.jobs.recovery import replay_job
 from rigline.review.ticket import TicketState
 from tests.support.small_jobs import Killed, MortalLedger, Office

@@ -264,10 +264,14 @@ def test_a_lead_opens_a_closed_ticket_again_and_the_job_waits(office: Office) ->
     ticket = office.decide(Approval())
     with office.ledger.transaction() as work:
         queue.sweep(work.tickets, office.clock())
-    with pytest.raises(ReviewConflict, match="not taken effect"):
-        reviewing.reopen(office.ledger, ticket.id, LIZ, office.clock(), "a second look")
+    with (
+        pytest.raises(ReviewConflict, match="not taken effect"),
+        office.ledger.transaction() as work,
+    ):
+        reviewing.reopen(work, ticket.id, LIZ, office.clock(), "a second look")
     carry_out_due(office.ledger, office.clock())
-    opened = reviewing.reopen(office.ledger, ticket.id, LIZ, office.clock(), "a second look")
+    with office.ledger.transaction() as work:
+        opened = reviewing.reopen(work, ticket.id, LIZ, office.clock(), "a second look")
     with office.ledger.reading() as work:
         assert work.jobs.get(job.id).state == JobState.IN_REVIEW
     assert opened.state == TicketState.OPEN

@@ -8,7 +8,7 @@ import pytest
 
 from review_ui.presenters import dashboard as d
 from rigline.db.review_history import Handling, Judged, Waiting
-from rigline.jobs.execution import AUDIT_REASON
+from rigline.jobs.conclusion import AUDIT_REASON
 from rigline.review.decision import DecisionKind
 from tests.support.tickets import NOW, SECOND
 

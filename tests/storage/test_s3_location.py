@@ -82,7 +82,8 @@ def test_empty_variables_are_as_good_as_none(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_boto3_the_remedy_is_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "rigline.storage.s3")
+    for module in ("rigline.storage.s3", "rigline.storage.s3_objects"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(InvalidInput) as caught:
         open_store(Settings(store="s3://artifacts"))

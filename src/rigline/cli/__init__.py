@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from rigline.cli.batch import batch
 from rigline.cli.cache import cache
 from rigline.cli.database import database
 from rigline.cli.doctor import doctor
@@ -39,6 +40,7 @@ app.add_typer(database, name="db")
 app.add_typer(policy)
 app.add_typer(jobs, name="jobs")
 app.add_typer(models, name="models")
+app.add_typer(batch, name="batch")
 app.add_typer(review, name="review")
 app.add_typer(people, name="people")
 

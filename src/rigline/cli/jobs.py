@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rigline.bootstrap import Services, open_services
+from rigline.bootstrap import open_services, pipeline_named
 from rigline.cli.console import ExitCode, fail, messages, results, shown
 from rigline.cli.job_tables import (
     job_json,
@@ -21,12 +23,10 @@ from rigline.cli.job_tables import (
     ticket_table,
 )
 from rigline.cli.ledger_session import AsJson, clock, opened_ledger
-from rigline.delivery import read_asset
+from rigline.delivery import read_asset, write_files
 from rigline.engine.job import Job, JobState
 from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
-
-if TYPE_CHECKING:
-    from rigline.db.ledger import Ledger
+from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 
 jobs = typer.Typer(
     help="Jobs in the ledger: submit files, run them, see what became of them.",
@@ -42,6 +42,9 @@ def submit_command(
     creator: Annotated[str | None, typer.Option(help="Whose files; by default yours.")] = None,
     batch: Annotated[str | None, typer.Option(help="The batch that the jobs belong to.")] = None,
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Larger goes first.")] = 0,
+    pipeline: Annotated[
+        str, typer.Option(help="What to do with the files; RIGLINE_PIPELINES adds others.")
+    ] = AVATAR_AUTO_SETUP.name,
     as_json: AsJson = False,
 ) -> None:
     """Queue a job for each file. The same file again is the same job.
@@ -53,6 +56,7 @@ def submit_command(
         from rigline.jobs.submission import submit
 
         services, done, failed = open_services(), list[Job](), False
+        wanted = pipeline_named(services, pipeline)
         for path in files:
             try:
                 data = read_asset(path, services.settings.max_bytes)
@@ -60,11 +64,11 @@ def submit_command(
                 failed = True
                 messages().print(f"{shown(path)}: {error}", style="red", markup=False)
                 continue
-            name, whose = shown(path.name), creator or _user()
+            name, whose = shown(path.name), creator or user_name()
             done.append(
                 submit(
                     ledger, services, data, name,
-                    creator=whose, batch=batch, priority=priority, now=clock(),
+                    creator=whose, batch=batch, priority=priority, now=clock(), pipeline=wanted,
                 )
             )  # fmt: skip
         _show(done, as_json)
@@ -75,7 +79,10 @@ def submit_command(
 def run_command(
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Jobs.")] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All that wait: queued, parked, or without their worker.")
+        bool,
+        typer.Option(
+            "--all", help="All that wait: queued, parked, corrected, or without their worker."
+        ),
     ] = False,
     batch: Annotated[str | None, typer.Option(help="With --all: only this batch.")] = None,
     take_over: Annotated[
@@ -92,11 +99,23 @@ def run_command(
         fail("Name jobs, or give --all; --batch goes with --all.")
     with opened_ledger() as ledger:
         from rigline.db.jobs import JobFilter
+        from rigline.jobs.execution import run
         from rigline.jobs.recovery import waiting
+        from rigline.jobs.resumption import due_decisions, resume
 
+        services = open_services()
+        steps: list[tuple[str, Callable[[], Job]]] = []
         if every:
             ids = [job.id for job in waiting(ledger, clock(), JobFilter(batch=batch))]
-        done, away = _run_all(ledger, open_services(), ids or [], take_over=take_over)
+            steps = [
+                (decision_id, partial(resume, ledger, services, decision_id, clock))
+                for decision_id in (due_decisions(ledger, clock()) if batch is None else ())
+            ]
+        steps += [
+            (job_id, partial(run, ledger, services, job_id, clock, take_over=take_over))
+            for job_id in ids or []
+        ]
+        done, away = _run_all(steps, quiet=as_json)
         _show(done, as_json)
     bad = away or any(job.state in (JobState.FAILED, JobState.PARKED) for job in done)
     raise typer.Exit(int(ExitCode.FAILED if bad else ExitCode.OK))
@@ -145,6 +164,41 @@ def show_command(
                 results().print(table)
 
 
+@jobs.command("write")
+def write_command(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")] = Path(),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also where a file is there already.")
+    ] = False,
+) -> None:
+    """Write what jobs have made: the avatar, its report and its picture.
+
+    Nothing is computed. Exit code: 0 when all was written, 1 when some job has no results yet, 2
+    when the command is wrong.
+    """
+    failed = False
+    with opened_ledger() as ledger:
+        from rigline.jobs.results import results_of
+
+        services = open_services()
+        for job_id in ids:
+            try:
+                finished = results_of(ledger, services, job_id)
+            except ReviewConflict as error:
+                failed = True
+                messages().print(f"{job_id}: {error}", style="red", markup=False)
+                continue
+            files = services.kinds[finished.pipeline.name].files(finished)
+            stem = Path(finished.asset.name).stem
+            there = [out / f"{stem}.{end}" for end in files if (out / f"{stem}.{end}").exists()]
+            if there and not overwrite:
+                fail(f"{there[0]} is there already; --overwrite replaces it.")
+            for path in write_files(files, out, stem):
+                results().print(shown(path), markup=False)
+    raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
+
+
 @jobs.command("replay")
 def replay_command(
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Jobs.")] = None,
@@ -170,23 +224,27 @@ def replay_command(
 
 
 def _run_all(
-    ledger: Ledger, services: Services, ids: Sequence[str], *, take_over: bool
+    steps: Sequence[tuple[str, Callable[[], Job]]], *, quiet: bool
 ) -> tuple[list[Job], bool]:
     """The jobs as they are afterwards, and whether some were another worker's."""
-    from rigline.jobs.execution import run
-
     done: list[Job] = []
     away = False
-    for job_id in ids:
-        try:
-            done.append(run(ledger, services, job_id, clock, take_over=take_over))
-        except (ReviewConflict, ContractViolation) as error:  # which must not stop the others
-            away = True
-            messages().print(f"{job_id}: {error}", style="red", markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=messages(), transient=True, disable=quiet) as progress:
+        task = progress.add_task("running", total=len(steps))
+        for number, (name, step) in enumerate(steps, 1):
+            progress.update(task, description=f"{number}/{len(steps)} {name}")
+            try:
+                done.append(step())
+            except (ReviewConflict, ContractViolation) as error:  # which must not stop the others
+                away = True
+                messages().print(f"{name}: {error}", style="red", markup=False)
+            progress.advance(task)
     return done, away
 
 
-def _user() -> str:
+def user_name() -> str:
+    """The name of whoever runs the command; ``InvalidInput`` when the system knows none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError) as error:  # a process of a user without a name

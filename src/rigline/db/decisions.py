@@ -114,6 +114,28 @@ class Decisions:
             for decision, document, sha256 in self._connection.execute(query)
         ]
 
+    def applied(
+        self, since: datetime | None, skip: int, limit: int
+    ) -> Sequence[tuple[RecordedDecision, RecordedCorrection]]:
+        """Corrections that took effect, with their decisions, in the order of the decisions."""
+        query = (
+            select(C.decision_id, C.document, C.artifact_sha256)
+            .join_from(CORRECTIONS, DECISIONS, C.decision_id == D.id)
+            .where(C.artifact_sha256.is_not(None), D.undone_at.is_(None))
+            .order_by(D.decided_at, D.id, C.stage)
+            .offset(skip)
+            .limit(limit)
+        )
+        if since is not None:
+            query = query.where(D.decided_at >= since)
+        return [
+            (
+                self.get(row[0]),
+                RecordedCorrection(row[0], Correction.model_validate(row[1]), row[2]),
+            )
+            for row in self._connection.execute(query).all()
+        ]
+
     def due(self, now: datetime, kinds: Sequence[DecisionKind], limit: int) -> Sequence[str]:
         """Ids of standing decisions of these kinds whose message is due, the longest overdue first.
 

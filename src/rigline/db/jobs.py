@@ -41,13 +41,7 @@ class Jobs:
 
     def add_asset(self, asset: Asset) -> Asset:
         """Keep an asset; the one in force, which is the first of that sha256."""
-        insert_once(
-            self._connection, ASSETS,
-            {
-                "sha256": asset.sha256, "name": asset.name, "bytes": asset.bytes,
-                "created_at": asset.created_at,
-            },
-        )  # fmt: skip
+        insert_once(self._connection, ASSETS, asset_row(asset))
         return self.asset(asset.sha256)
 
     def asset(self, sha256: str) -> Asset:
@@ -68,7 +62,7 @@ class Jobs:
 
     def add(self, job: Job) -> None:
         """Keep a new job, whose asset is there; ``ReviewConflict`` when the id is taken."""
-        if not insert_once(self._connection, JOBS, _job_row(job)):
+        if not insert_once(self._connection, JOBS, job_row(job)):
             raise ReviewConflict(
                 f"There is a job {job.id} already.",
                 remedy="Use that job, or a new id.",
@@ -85,7 +79,7 @@ class Jobs:
                 remedy="rigline jobs list shows them.",
                 job=job_id,
             )
-        return _job_of(dict(row))
+        return job_of(dict(row))
 
     def transition(
         self, job: Job, action: JobAction, now: datetime, *,
@@ -128,13 +122,13 @@ class Jobs:
         query = (
             select(JOBS).where(*conditions).order_by(J.created_at.desc(), J.id.desc()).limit(limit)
         )
-        return [_job_of(dict(row)) for row in self._connection.execute(query).mappings()]
+        return [job_of(dict(row)) for row in self._connection.execute(query).mappings()]
 
     def _put(self, before: Job, after: Job, action: str) -> None:
         changed = self._connection.execute(
             update(JOBS)
             .where(J.id == before.id, J.version == before.version)
-            .values(**_job_row(after))
+            .values(**job_row(after))
         )
         if changed.rowcount != 1:
             raise ReviewConflict(
@@ -147,14 +141,7 @@ class Jobs:
 
     def record_runs(self, job_id: str, runs: Iterable[StageRun], now: datetime) -> None:
         """Note what stages did for a job, in the order given."""
-        rows = [
-            {
-                "job_id": job_id, "stage": run.stage, "key": run.key, "output_sha256": run.sha256,
-                "models": dict(run.record.models), "evidence": dict(run.record.evidence),
-                "seconds": run.record.seconds, "reused": run.reused, "created_at": now,
-            }
-            for run in runs
-        ]  # fmt: skip
+        rows = [run_row(job_id, run, now) for run in runs]
         if rows:
             self._connection.execute(insert(STAGE_RUNS), rows)
 
@@ -182,7 +169,33 @@ def _conditions(which: JobFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _job_row(job: Job) -> dict[str, Any]:
+def asset_row(asset: Asset) -> dict[str, Any]:
+    """The row of an asset."""
+    return {
+        "sha256": asset.sha256,
+        "name": asset.name,
+        "bytes": asset.bytes,
+        "created_at": asset.created_at,
+    }
+
+
+def run_row(job_id: str, run: StageRun, now: datetime) -> dict[str, Any]:
+    """The row of what a stage did for a job."""
+    return {
+        "job_id": job_id,
+        "stage": run.stage,
+        "key": run.key,
+        "output_sha256": run.sha256,
+        "models": dict(run.record.models),
+        "evidence": dict(run.record.evidence),
+        "seconds": run.record.seconds,
+        "reused": run.reused,
+        "created_at": now,
+    }
+
+
+def job_row(job: Job) -> dict[str, Any]:
+    """The row of a job."""
     judged = job.judged
     return {
         "id": job.id,
@@ -205,7 +218,8 @@ def _job_row(job: Job) -> dict[str, Any]:
     }
 
 
-def _job_of(row: Mapping[str, Any]) -> Job:
+def job_of(row: Mapping[Any, Any]) -> Job:
+    """The job of a row."""
     fields = dict(row)
     judged = [fields.pop(n) for n in ("policy_name", "policy_version", "confidence", "verdict")]
     fields["state"] = JobState(row["state"])

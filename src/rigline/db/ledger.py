@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, make_url
 
 from rigline.db import migration
+from rigline.db.batches import Batches
 from rigline.db.database import WRITES, open_engine, translated
 from rigline.db.decisions import Decisions
 from rigline.db.inbox import Inbox
+from rigline.db.job_groups import JobGroups
 from rigline.db.jobs import Jobs
 from rigline.db.migration import Revision
 from rigline.db.outbox import Outbox
@@ -30,6 +32,8 @@ class Work:
 
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self.jobs = Jobs(connection)
+        self.job_groups = JobGroups(connection, locking=writes)
+        self.batches = Batches(connection)
         self.tickets = SqlTicketStore(connection, locking=writes)
         self.decisions = Decisions(connection)
         self.policies = Policies(connection)

@@ -75,25 +75,24 @@ def take_back_decision(
     return ticket
 
 
-def reopen(ledger: Ledger, ticket_id: str, actor: Actor, now: datetime, reason: str) -> Ticket:
+def reopen(work: Work, ticket_id: str, actor: Actor, now: datetime, reason: str) -> Ticket:
     """Open a closed ticket again, and have its job wait for the new decision.
 
     Raises what ``queue.reopen`` raises, and ``ReviewConflict`` while the former decision has not
     taken effect.
     """
-    with ledger.transaction() as work:
-        ticket = queue.reopen(work.tickets, ticket_id, actor, now, reason)
-        job = work.jobs.get(ticket.job_id)
-        if job.state not in (JobState.PUBLISHED, JobState.REJECTED):
-            raise ReviewConflict(
-                f"The job {job.id} is {job.state}: the last decision has not taken effect.",
-                remedy="Try again in a minute.",
-                conflict="illegal_transition",
-                ticket=ticket_id,
-                state=str(job.state),
-            )
-        work.jobs.transition(job, JobAction.REOPEN, now)
-        return ticket
+    ticket = queue.reopen(work.tickets, ticket_id, actor, now, reason)
+    job = work.jobs.get(ticket.job_id)
+    if job.state not in (JobState.PUBLISHED, JobState.REJECTED):
+        raise ReviewConflict(
+            f"The job {job.id} is {job.state}: the last decision has not taken effect.",
+            remedy="Try again in a minute.",
+            conflict="illegal_transition",
+            ticket=ticket_id,
+            state=str(job.state),
+        )
+    work.jobs.transition(job, JobAction.REOPEN, now)
+    return ticket
 
 
 def _check_whole(job: Job, ticket: Ticket) -> None:

@@ -252,6 +252,68 @@ class OutboxRow(Row, table=True):
     acknowledged_at: datetime | None = _moment(default=None)
 
 
+class BatchRow(Row, table=True):
+    """Many jobs of one pipeline; ``token`` is that of the driver that has it."""
+
+    __tablename__ = "batches"
+
+    id: str = Field(primary_key=True)
+    source: str
+    dest: str
+    pipeline: str
+    pipeline_version: int
+    creator: str
+    created_at: datetime = _moment(index=True)
+    updated_at: datetime = _moment()
+    params: dict[str, Any] = _json()
+    patterns: list[str] = _json()
+    item_limit: int | None = None
+    limits: dict[str, Any] = _json()
+    state: str
+    token: int
+    said: str
+
+
+class BatchItemRow(Row, table=True):
+    """One entry of a batch's source; ``attempts`` are counted before each begins."""
+
+    __tablename__ = "batch_items"
+    __table_args__ = (
+        Index("uq_batch_items_locator", "batch_id", "locator", unique=True),
+        Index(None, "batch_id", "state"),
+    )
+
+    batch_id: str = Field(primary_key=True, foreign_key="batches.id")
+    number: int = Field(primary_key=True)
+    locator: str
+    name: str
+    state: str
+    attempts: int
+    asset_sha256: str | None = None
+    job_id: str | None = Field(default=None, foreign_key="jobs.id", index=True)
+    seconds: float
+
+
+class DeadLetterRow(Row, table=True):
+    """An item that was given up; ``replayed_at`` is when somebody took it back."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (Index(None, "batch_id", "number"),)
+
+    id: int | None = _serial()
+    batch_id: str = Field(foreign_key="batches.id")
+    number: int
+    locator: str
+    kind: str
+    stage: str
+    error: str
+    attempts: int
+    created_at: datetime = _moment()
+    job_id: str | None = None
+    asset_sha256: str | None = None
+    replayed_at: datetime | None = _moment(default=None)
+
+
 def _table(row: type[Row]) -> Table:
     return METADATA.tables[str(row.__tablename__)]
 
@@ -267,3 +329,6 @@ CORRECTIONS: Final = _table(CorrectionRow)
 AUDIT_ENTRIES: Final = _table(AuditEntryRow)
 OUTBOX: Final = _table(OutboxRow)
 ROLE_GRANTS: Final = _table(RoleGrantRow)
+BATCHES: Final = _table(BatchRow)
+BATCH_ITEMS: Final = _table(BatchItemRow)
+DEAD_LETTERS: Final = _table(DeadLetterRow)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rigline.db.ledger import Ledger, Work
-from rigline.db.reviewing import record_decision, take_back_decision
+from rigline.db.reviewing import record_decision, reopen, take_back_decision
 from rigline.review import queue
 from rigline.review.access import Permission, PersonRole, actor_of, require
 from rigline.review.decision import Decision
@@ -114,7 +114,7 @@ class Desk:
     def reopen(self, person: str, ticket_id: str, reason: str) -> Ticket:
         """Put a closed ticket back into the queue; for leads."""
         with self._acting(person) as (work, actor, now):
-            return queue.reopen(work.tickets, ticket_id, actor, now, reason)
+            return reopen(work, ticket_id, actor, now, reason)
 
     @contextmanager
     def _acting(self, person: str) -> Iterator[tuple[Work, Actor, datetime]]:

@@ -15,16 +15,15 @@ from typing import Final, Protocol
 from rigline.bootstrap import Services
 from rigline.db.ledger import Ledger, Work
 from rigline.engine.codec import encodable
-from rigline.engine.job import STOPPED, Asset, Job, JobAction, JobState, Judged
+from rigline.engine.job import Asset, Job, JobAction, JobState
 from rigline.engine.override import Amendment, Override
-from rigline.engine.pipeline import ASSET, Pipeline
+from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput, ReviewConflict, RiglineError, is_transient
+from rigline.jobs.conclusion import conclude, conclusion_of, conclusion_of_stop, is_mendable
 from rigline.jobs.standing import Standing, standing_of
 from rigline.pipelines.job_kind import FinishedRun, JobKind, kind_of
 from rigline.pipelines.report import AssetEntry
-from rigline.review import queue
-from rigline.review.ticket import OVERDUE_AFTER, Ticket
 from rigline.triage.subject import Subject
 
 Clock = Callable[[], datetime]
@@ -34,9 +33,6 @@ LOST_AFTER: Final = timedelta(minutes=15)
 """A job at work of which nothing was heard for so long has lost its worker."""
 
 AT_WORK: Final = (JobState.RUNNING, JobState.RESUMING)
-
-AUDIT_REASON: Final = "audit: drawn at random from what was accepted"
-
 
 OnEnd = Callable[[Job, FinishedRun], None]
 
@@ -75,11 +71,6 @@ def run(
 def is_lost(job: Job, now: datetime) -> bool:
     """Whether the job is at work and its worker gone."""
     return job.state in AT_WORK and job.updated_at + LOST_AFTER <= now
-
-
-def ticket_id_of(job_id: str) -> str:
-    """The id of a job's ticket; a job has one, however often it visits the queue."""
-    return f"t{job_id}"
 
 
 @dataclass
@@ -129,46 +120,28 @@ class Worker:
     def _stop(self, error: RiglineError) -> Job:
         """Park or fail the job, or show it to a person who can mend what comes before."""
         said, now = encodable(str(error).replace("\0", " ")), self.clock()
-        stage = str(error.fields.get("stage", ""))
-        mendable = isinstance(error, InvalidInput) and self._mendable(stage)
+        stage, kind = str(error.fields.get("stage", "")), self.services.kinds.get(self.job.pipeline)
+        mendable = is_mendable(kind.pipeline if kind else None, stage)
         with self.ledger.transaction() as work:
-            if not mendable:
-                action = JobAction.PARK if is_transient(error) else JobAction.FAIL
-                return work.jobs.transition(self.job, action, now, error=said)
-            policy = self.services.policy
-            judged = Judged(policy.name, policy.version, 0.0, STOPPED)
-            job = work.jobs.transition(self.job, JobAction.SEND_TO_REVIEW, now, judged=judged)
-            reasons = (f"{stage}: {said} Nothing after this stage is there.",)
-            _ask_person(work, job, (stage,), reasons, job.priority, now)
-            return job
-
-    def _mendable(self, stage: str) -> bool:
-        """Whether a reviewer can do anything about the stage: it does not read the asset alone."""
-        kind = self.services.kinds.get(self.job.pipeline)
-        if kind is None or not any(s.name == stage for s in kind.pipeline):
-            return False
-        return set(kind.pipeline.stage(stage).inputs) != {ASSET}
+            if isinstance(error, InvalidInput) and mendable:
+                stopped = conclusion_of_stop(stage, said, self.services.policy)
+                return conclude(work, self.job, stopped, now)
+            action = JobAction.PARK if is_transient(error) else JobAction.FAIL
+            return work.jobs.transition(self.job, action, now, error=said)
 
     def _finish(self, finished: FinishedRun) -> Job:
         """Publish or reject the job, or ask a person."""
-        judgement, policy, now = finished.judgement, self.services.policy, self.clock()
-        judged = Judged(policy.name, policy.version, judgement.confidence, judgement.verdict)
-        outdated = _outdated(finished.runs)
+        now, outdated = self.clock(), _outdated(finished.runs)
         with self.ledger.transaction() as work:
-            seen_before = bool(work.tickets.find(job_id=self.job.id, limit=1))
-            audit = judgement.audit and not seen_before
-            ask = bool(outdated) or judgement.verdict == "review" or audit
-            ask = ask or (seen_before and judgement.verdict == "reject")
-            action = _action_for(judgement.verdict, ask)
-            job = work.jobs.transition(self.job, action, now, judged=judged)
+            concluded = conclusion_of(
+                finished.judgement,
+                self.services.policy,
+                seen_before=bool(work.tickets.find(job_id=self.job.id, limit=1)),
+                outdated=outdated,
+            )
+            job = conclude(work, self.job, concluded, now)
             for (decision_id, stage), sha256 in self.standing.applied(finished.runs).items():
                 work.decisions.record_artifact(decision_id, stage, sha256)
-            if ask:
-                _ask_person(
-                    work, job, (*judgement.flagged, *outdated),
-                    (*outdated.values(), *judgement.reasons, *((AUDIT_REASON,) if audit else ())),
-                    job.priority + judgement.priority, now,
-                )  # fmt: skip
             return job
 
 
@@ -228,28 +201,3 @@ def _outdated(runs: Mapping[str, StageRun]) -> dict[str, str]:
         for name, run in runs.items()
         if run.dropped
     }
-
-
-def _action_for(verdict: str, ask: bool) -> JobAction:
-    if ask:
-        return JobAction.SEND_TO_REVIEW
-    return JobAction.PUBLISH if verdict == "accept" else JobAction.REJECT
-
-
-def _ask_person(
-    work: Work, job: Job, flagged: Sequence[str], reasons: Sequence[str], priority: int,
-    now: datetime,
-) -> None:  # fmt: skip
-    """A new ticket, or the job's own back in the queue, where who corrected it is asked first.
-
-    What the submitter and the policy ask for in priority is added up.
-    """
-    stages, said = tuple(dict.fromkeys(flagged)), tuple(reasons)
-    before = work.tickets.find(job_id=job.id, limit=1)
-    if before:
-        queue.return_to_queue(work.tickets, before[0].id, now, flagged=stages, reasons=said)
-        return
-    ticket = Ticket(
-        ticket_id_of(job.id), job.id, now, stages, said, priority, overdue_at=now + OVERDUE_AFTER
-    )
-    work.tickets.add(ticket)

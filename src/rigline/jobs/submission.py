@@ -30,12 +30,10 @@ def submit(
     wrong with it is found when the job runs. Raises ``ServiceUnavailable`` when store or ledger is
     away; then nothing is queued, and submitting again puts it right.
     """
-    pipeline = pipeline or avatar_pipeline(services.settings)
-    params = {stage.name: dict(stage.params) for stage in pipeline if stage.params}
     sha256 = services.store.put(data)
-    job = Job(
-        _job_id(sha256, pipeline, params, creator, batch),
-        pipeline.name, pipeline.version, sha256, creator, now, now, params, batch, priority,
+    job = planned_job(
+        sha256, pipeline or avatar_pipeline(services.settings),
+        creator=creator, now=now, batch=batch, priority=priority,
     )  # fmt: skip
     with ledger.transaction() as work:
         work.jobs.add_asset(Asset(sha256, name, len(data), now))
@@ -44,6 +42,18 @@ def submit(
         except ReviewConflict:
             return work.jobs.get(job.id)
     return job
+
+
+def planned_job(
+    asset_sha256: str, pipeline: Pipeline, *,
+    creator: str, now: datetime, batch: str | None = None, priority: int = 0,
+) -> Job:  # fmt: skip
+    """The queued job of an asset, which no ledger has yet; its id is a hash of what it is."""
+    params = {stage.name: dict(stage.params) for stage in pipeline if stage.params}
+    return Job(
+        _job_id(asset_sha256, pipeline, params, creator, batch),
+        pipeline.name, pipeline.version, asset_sha256, creator, now, now, params, batch, priority,
+    )  # fmt: skip
 
 
 def _job_id(

@@ -1,0 +1,1 @@
+"""Batches: many jobs on Ray, with nothing lost and nothing done twice."""
