@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rigline.avatar.atlas import unwrap
 from rigline.avatar.mesh import face_cross
 from rigline.avatar.part_meshes import corner_normals, part_meshes
 from tests.support.parted import parted
@@ -49,3 +50,11 @@ def test_corner_uvs_part_vertices() -> None:
     few = sum(len(m.positions) for m in part_meshes(body, uvs=same))
     many = sum(len(m.positions) for m in part_meshes(body, uvs=apart))
     assert many == 3 * len(body.faces) > few
+
+
+def test_tangents_stand_across_normals() -> None:
+    body = parted()
+    for mesh in part_meshes(body, uvs=unwrap(body, 256)):
+        assert mesh.tangents is not None
+        np.testing.assert_allclose(np.linalg.norm(mesh.tangents, axis=1), 1, atol=1e-6)
+        assert np.abs((mesh.tangents * mesh.normals).sum(axis=1)).max() < 1e-5

@@ -22,9 +22,11 @@ from rigline.bootstrap import (
 )
 from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
+from rigline.errors import InvalidInput
 from rigline.evaluation.rigs import rig_of
 from rigline.formats.rigged_glb import RiggedModel, read_rigged
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP, BODY_STAGES
+from rigline.pipelines.avatar_marketplace import MarketplaceOptions
 from rigline.pipelines.avatar_outcome import MARKETPLACE_JOBS
 from rigline.pipelines.correction_preview import preview_corrections
 from rigline.pipelines.job_kind import FinishedRun
@@ -80,6 +82,24 @@ def test_the_report_is_of_the_marketplace(finished: Finished) -> None:
     rig = rig_of(finished.model)
     for part, name in enumerate(PART_NAMES):
         np.testing.assert_allclose(rig.joints[part], report.joints[name].position, atol=1e-4)
+
+
+def test_one_material_with_an_atlas_as_validation_wants_it(finished: Finished) -> None:
+    sizes = {t.role: (t.width, t.height) for t in finished.model.textures}
+    assert sizes == {
+        "base_color": (1024, 1024), "metallic_roughness": (256, 256), "normal": (256, 256),
+    }  # fmt: skip
+    body = [m for m in finished.model.meshes if m.mesh_name.endswith("_Geo")]
+    assert len({m.material for m in body}) == 1
+    assert all(m.uvs is not None and 0 <= m.uvs.min() <= m.uvs.max() <= 1 for m in body)
+
+
+def test_wrong_options_are_refused() -> None:
+    for wrong in ({"body_type": "giant"}, {"atlas_px": 1000}, {"proportions": "none"}):
+        with pytest.raises(InvalidInput, match="Use"):
+            MarketplaceOptions(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="marketplace"):
+        avatar_pipeline(Settings(), "development", MarketplaceOptions())
 
 
 def test_no_seam_opens_in_any_pose(finished: Finished) -> None:

@@ -21,12 +21,14 @@ SAME_NORMAL: Final = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class PartMesh:
-    """``positions, normals (n, 3)``, ``uvs (n, 2)`` or None, ``faces (m, 3)`` and weights."""
+    """``positions, normals (n, 3)``, ``uvs (n, 2)`` and ``tangents (n, 3)`` or None, ``faces
+    (m, 3)`` and weights."""
 
     part: int
     positions: Floats
     normals: Floats
     uvs: Floats | None
+    tangents: Floats | None
     faces: Ints
     weights: SkinWeights
 
@@ -42,36 +44,64 @@ def part_meshes(
     """
     if normals is None:
         normals = corner_normals(body)
+    tangents = None if uvs is None else corner_tangents(body, normals, uvs)
     sparse = strongest(body.weights, body.vertex_part())
     meshes = []
     for part in range(N_PARTS):
         rows = body.rows_of(part)
         if len(rows):
-            corner_uvs = None if uvs is None else uvs[rows].reshape(-1, 2)
-            meshes.append(_mesh(part, body, rows, normals[rows].reshape(-1, 3), corner_uvs, sparse))
+            first, faces = _merged_corners(body.faces[rows], normals[rows], _rows(uvs, rows))
+            own = body.faces[rows].ravel()[first]
+            meshes.append(
+                PartMesh(
+                    part,
+                    body.vertices[own],
+                    normals[rows].reshape(-1, 3)[first],
+                    None if uvs is None else uvs[rows].reshape(-1, 2)[first],
+                    None if tangents is None else tangents[rows].reshape(-1, 3)[first],
+                    faces,
+                    SkinWeights(sparse.joints[own], sparse.weights[own]),
+                )
+            )
     return tuple(meshes)
 
 
-def _mesh(
-    part: int,
-    body: PartedBody,
-    rows: Ints,
-    normals: Floats,
-    uvs: Floats | None,
-    sparse: SkinWeights,
-) -> PartMesh:
-    vertex = body.faces[rows].ravel()
-    key = [vertex[:, None], np.round(normals / SAME_NORMAL)]
+def _rows(values: Floats | None, rows: Ints) -> Floats | None:
+    return None if values is None else values[rows]
+
+
+def _merged_corners(faces: Ints, normals: Floats, uvs: Floats | None) -> tuple[Ints, Ints]:
+    """Corners ``(n,)`` that stand for those alike in vertex, normal and UV, and faces over them."""
+    key = [faces.reshape(-1, 1), np.round(normals.reshape(-1, 3) / SAME_NORMAL)]
     if uvs is not None:
-        key.append(np.round(uvs * 2**20))
+        key.append(np.round(uvs.reshape(-1, 2) * 2**20))
     _, first, inverse = np.unique(
         np.concatenate(key, axis=1).astype(np.int64), axis=0, return_index=True, return_inverse=True
     )
-    own = vertex[first]
-    return PartMesh(
-        part, body.vertices[own], normals[first], None if uvs is None else uvs[first],
-        inverse.reshape(-1, 3), SkinWeights(sparse.joints[own], sparse.weights[own]),
-    )  # fmt: skip
+    return first, inverse.reshape(-1, 3)
+
+
+def corner_tangents(body: PartedBody, normals: Floats, uvs: Floats) -> Floats:
+    """``(F, 3, 3)`` unit directions of growing U at every corner, across its normal.
+
+    The mean over the faces whose corners become one vertex, so that baking and drawing agree.
+    """
+    corner = body.vertices[body.faces]
+    one, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    du, dv = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+    turn = np.sign(du[:, :1] * dv[:, 1:] - du[:, 1:] * dv[:, :1])
+    along = turn * (dv[:, 1:] * one - du[:, 1:] * other)
+    length = np.linalg.norm(along, axis=1, keepdims=True)
+    along = np.where(length > 1e-20, along / np.maximum(length, 1e-20), [1.0, 0.0, 0.0])
+    first, merged = _merged_corners(body.faces, normals, uvs)
+    total = np.zeros((len(first), 3))
+    np.add.at(total, merged.ravel(), np.repeat(along, 3, axis=0))
+    tangent = total[merged]
+    tangent -= (tangent * normals).sum(axis=2, keepdims=True) * normals
+    length = np.linalg.norm(tangent, axis=2, keepdims=True)
+    spare = np.cross(normals, np.where(np.abs(normals[..., :1]) < 0.9, [1.0, 0, 0], [0, 1.0, 0]))
+    spare /= np.linalg.norm(spare, axis=2, keepdims=True)
+    return np.where(length > 1e-6, tangent / np.maximum(length, 1e-6), spare)
 
 
 def corner_normals(body: PartedBody) -> Floats:

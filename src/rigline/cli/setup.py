@@ -89,6 +89,12 @@ def setup(
             "within its size table; keep scales alone. For the marketplace."
         ),
     ] = None,
+    atlas: Annotated[
+        int | None,
+        typer.Option(
+            help="Width of the marketplace's atlas in pixels: 256, 512, 1024 (default) or 2048."
+        ),
+    ] = None,
     backend: Annotated[
         str | None, typer.Option(help="Where the models run: embedded; triton is not there yet.")
     ] = None,
@@ -106,7 +112,7 @@ def setup(
         plan = [(path, files_of(path, out, output)) for path in inputs]
         _check_plan(plan, out, output)
         services = open_services(load_settings(**({"backend": backend} if backend else {})))
-        options = marketplace_options(body_type=body_type, proportions=proportions)
+        options = marketplace_options(body_type=body_type, proportions=proportions, atlas_px=atlas)
         avatar_pipeline(services.settings, preset, options)
     except RiglineError as error:
         fail(error)

@@ -35,6 +35,16 @@ from rigline.formats.glb_builder import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GlbB
 
 GEO_SUFFIX: Final = "_Geo"
 MATERIAL: Final = "Body"
+CLAMP_TO_EDGE: Final = 33071
+
+
+@dataclass(frozen=True)
+class AtlasImages:
+    """The one material as PNG: colour; green roughness and blue metalness; normal."""
+
+    base_color: bytes
+    metallic_roughness: bytes
+    normal: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +58,13 @@ class PartedAvatar:
     joints: Floats
     cage_vertices: Floats
     attachments: Sequence[AttachmentPoint]
+    atlas: AtlasImages | None = None
 
 
 def write_parted_avatar(avatar: PartedAvatar) -> bytes:
     """The avatar as one GLB file. Deterministic."""
     glb = GlbBuilder(f"Rigline {__version__}")
-    material = glb.add("materials", {"name": MATERIAL})
+    material = _add_material(glb, avatar.atlas)
     bones, root = add_skeleton(glb, avatar.joints, avatar.attachments)
     skin = add_skin(glb, avatar.joints, bones)
     body = [_add_part(glb, mesh, material, skin) for mesh in avatar.meshes]
@@ -63,12 +74,42 @@ def write_parted_avatar(avatar: PartedAvatar) -> bytes:
     return glb.to_bytes()
 
 
+def _add_material(glb: GlbBuilder, atlas: AtlasImages | None) -> int:
+    if atlas is None:
+        return glb.add("materials", {"name": MATERIAL})
+    sampler = glb.add("samplers", {"wrapS": CLAMP_TO_EDGE, "wrapT": CLAMP_TO_EDGE})
+
+    def texture(name: str, data: bytes) -> dict[str, int]:
+        image = {"bufferView": glb.add_bytes(data), "mimeType": "image/png", "name": name}
+        return {
+            "index": glb.add("textures", {"source": glb.add("images", image), "sampler": sampler})
+        }
+
+    pbr = {
+        "baseColorTexture": texture("base_color", atlas.base_color),
+        "metallicRoughnessTexture": texture("metallic_roughness", atlas.metallic_roughness),
+    }
+    normal = texture("normal", atlas.normal)
+    return glb.add(
+        "materials",
+        {"name": MATERIAL, "pbrMetallicRoughness": pbr, "normalTexture": normal},
+    )
+
+
 def _add_part(glb: GlbBuilder, mesh: PartMesh, material: int, skin: int) -> int:
     name = PART_NAMES[mesh.part] + GEO_SUFFIX
     attributes: dict[str, npt.NDArray[Any]] = {
         "POSITION": mesh.positions.astype(np.float32),
         "NORMAL": unit(mesh.normals),
     }
+    if mesh.tangents is not None:
+        flat = (
+            mesh.tangents
+            - (mesh.tangents * attributes["NORMAL"]).sum(axis=1, keepdims=True)
+            * attributes["NORMAL"]
+        )
+        side = np.ones((len(flat), 1), np.float32)
+        attributes["TANGENT"] = np.concatenate([unit(flat), side], axis=1)
     if mesh.uvs is not None:
         attributes["TEXCOORD_0"] = mesh.uvs.astype(np.float32)
     attributes |= influences(mesh.weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from rigline.avatar.attachments import Attachments
 from rigline.avatar.body_fit import FittedBody, Proportions
@@ -17,6 +17,7 @@ from rigline.errors import InvalidInput
 from rigline.pipelines import avatar_assembly as assembly
 from rigline.pipelines import parted_stages as parted
 from rigline.pipelines.avatar_auto_setup import BODY_STAGES
+from rigline.pipelines.source_appearance import Atlas
 
 AVATAR_MARKETPLACE = Pipeline(
     "avatar-marketplace",
@@ -33,7 +34,10 @@ AVATAR_MARKETPLACE = Pipeline(
               array_codec("cage.safetensors", OuterCage)),
         Stage("attach", 1, ("fit",), parted.attach,
               array_codec("attachments.safetensors", Attachments)),
-        Stage("assemble", 1, ("fit", "cage", "attach"), parted.assemble, bytes_codec("avatar.glb")),
+        Stage("bake", 1, ("ingest", "orient", "partition", "reduce"), parted.bake_textures,
+              array_codec("atlas.safetensors", Atlas), {"atlas_px": 1024}),
+        Stage("assemble", 1, ("fit", "cage", "attach", "bake"), parted.assemble,
+              bytes_codec("avatar.glb")),
         Stage("validate", 1, ("assemble",), assembly.validate,
               json_codec("validation.json"), {"preset": "marketplace"}),
         Stage("picture", 1, ("fit", "cage"), parted.picture, bytes_codec("preview.png")),
@@ -41,16 +45,22 @@ AVATAR_MARKETPLACE = Pipeline(
 )  # fmt: skip
 
 
+ATLAS_SIZES: Final = (256, 512, 1024, 2048)
+VALIDATED_PX: Final = 1024
+
+
 @dataclass(frozen=True)
 class MarketplaceOptions:
     """What the user may choose. Raises ``InvalidInput`` for what cannot be.
 
     ``body_type`` is one of the published size tables; ``proportions`` "fit" stretches what no scale
-    brings within it, "keep" scales alone.
+    brings within it, "keep" scales alone. ``atlas_px`` is the width of the colour atlas; one above
+    1,024 is judged by the body document's limits, as marketplace validation would refuse it.
     """
 
     body_type: BodyType = "normal"
     proportions: Proportions = "fit"
+    atlas_px: int = 1024
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -63,9 +73,17 @@ class MarketplaceOptions:
                     remedy=f"Use {', '.join(known)}.",
                 )
 
+        if self.atlas_px not in ATLAS_SIZES:
+            raise InvalidInput(
+                f"No atlas is {self.atlas_px} pixels wide.",
+                remedy=f"Use {', '.join(map(str, ATLAS_SIZES))}.",
+            )
+
     def params(self) -> dict[str, dict[str, Any]]:
         """Parameters of the pipeline's stages."""
+        limit = "body" if self.atlas_px > VALIDATED_PX else "validation"
         return {
             "fit": {"body_type": self.body_type, "proportions": self.proportions},
-            "validate": {"settings": {"body_type": self.body_type}},
+            "bake": {"atlas_px": self.atlas_px},
+            "validate": {"settings": {"body_type": self.body_type, "texture_limit": limit}},
         }

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from rigline.avatar.atlas import unwrap
 from rigline.avatar.attachments import Attachments, place_attachments
 from rigline.avatar.body_fit import FittedBody, fit_body
 from rigline.avatar.cage import OuterCage, cage_evidence, fit_cage
 from rigline.avatar.canonical import CanonicalMesh
-from rigline.avatar.part_meshes import part_meshes
+from rigline.avatar.part_meshes import corner_normals, corner_tangents, part_meshes
 from rigline.avatar.partition import PartedBody, partition, partition_evidence
 from rigline.avatar.reduction import Budgets, reduced, reduction_evidence
 from rigline.avatar.skeleton import Skeleton
 from rigline.avatar.skinning import SkinWeights
 from rigline.avatar.solid import solid_body
 from rigline.engine.stage import Produced, StageContext
+from rigline.formats import SourceModel
 from rigline.formats.parted_glb import PartedAvatar, write_parted_avatar
+from rigline.pipelines.source_appearance import DETAIL_SHARE, Atlas, look_of
 from rigline.render.body_picture import png_bytes
 from rigline.render.preview import preview
+from rigline.render.texture_bake import BakeTarget, bake, png_of
 
 
 def cut_parts(
@@ -71,17 +77,48 @@ def attach(ctx: StageContext, fit: FittedBody) -> Produced[Attachments]:
     return Produced(Attachments.of(points), {"attachments": len(points)})
 
 
+def bake_textures(
+    ctx: StageContext,
+    ingest: SourceModel,
+    orient: CanonicalMesh,
+    partition: PartedBody,
+    reduce: PartedBody,
+) -> Produced[Atlas]:
+    """All of the source's textures in one atlas, ``atlas_px`` wide; other maps a quarter of it."""
+    size = int(ctx.params["atlas_px"])
+    uvs = unwrap(reduce, size)
+    normals = corner_normals(reduce)
+    look, warnings = look_of(ingest, orient)
+    target = BakeTarget(
+        reduce.vertices, reduce.faces, uvs, reduce.source_face, normals,
+        corner_tangents(reduce, normals, uvs),
+    )  # fmt: skip
+    seen = np.unique(partition.source_face[partition.source_face >= 0])
+    maps = bake(target, look, seen, size, max(size // DETAIL_SHARE, 16))
+    atlas = Atlas(
+        uvs.astype(np.float32),
+        *(
+            np.frombuffer(png_of(pixels), np.uint8)
+            for pixels in (maps.base_color, maps.metallic_roughness, maps.normal)
+        ),
+    )
+    textures = sum(m.base_texture is not None for m in look.materials)
+    evidence = {"atlas_px": size, "materials": len(look.materials), "textures": textures}
+    return Produced(atlas, evidence, warnings)
+
+
 def assemble(
-    ctx: StageContext, fit: FittedBody, cage: OuterCage, attach: Attachments
+    ctx: StageContext, fit: FittedBody, cage: OuterCage, attach: Attachments, bake: Atlas
 ) -> Produced[bytes]:
     """The avatar as GLB: upright, facing +Z, feet on Y = 0, in studs."""
     studs = fit.studs_per_height
     glb = write_parted_avatar(
         PartedAvatar(
-            part_meshes(fit.body.scaled(studs)),
+            part_meshes(fit.body.scaled(studs), uvs=bake.uvs.astype(np.float64)),
             fit.joints * studs,
             cage.vertices * studs,
             attach.points(studs),
+            bake.images,
         )
     )
     return Produced(glb, {"bytes": len(glb), "units_per_height": studs})
