@@ -8,7 +8,7 @@ READY := .venv/.ready
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help setup ui demo test soak check format pictures train lock clean
+.PHONY: help setup ui demo test test-browser chromium soak check format pictures train lock clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -44,6 +44,17 @@ test: check  ## lint, types, import rules and all tests that need only Python (<
 
 soak: setup  ## the long fault and scale runs
 	$(BIN)/pytest -m soak
+
+test-browser: ui chromium  ## the review app in a real browser (<= 6 minutes)
+	$(BIN)/pytest -m browser
+
+# Debian's own, where we may install it; elsewhere say what is missing.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ -n "$$RIGLINE_CHROMIUM" ] \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update \
+			&& DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y \
+				chromium fonts-dejavu-core >/dev/null; } \
+		|| { echo "Chromium is missing: install the package chromium, or set RIGLINE_CHROMIUM." >&2; exit 1; }
 
 check: setup  ## lint, format, types and import rules
 	$(BIN)/ruff check .

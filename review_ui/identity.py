@@ -8,6 +8,7 @@ import streamlit as st
 
 from review_ui.development_login import COOKIE, PATH, person_of
 from review_ui.office import office
+from review_ui.presenters.identity import verified_address
 from review_ui.presenters.wording import plain
 from rigline.errors import RiglineError
 from rigline.review.access import Permission, PersonRole, permits
@@ -46,15 +47,16 @@ def _signed_in() -> str | None:
     issued = claims.get("iat")
     if isinstance(issued, int | float) and issued + 3600 * ui.session_hours < time.time():
         return None  # Streamlit itself never looks at the age of its cookie
-    email = claims.get("email")
-    if isinstance(email, str) and claims.get("email_verified", True) in (True, "true"):
-        return email.strip().lower()[:200] or None
-    return None
+    return verified_address(claims)
 
 
 def _sign_in_page() -> None:
     with st.container(width=420):
         st.title("Rigline review")
+        if office().ui.login == "oidc" and st.user.is_logged_in:
+            st.warning(
+                "Your e-mail address is not verified, or it is too long since you signed in."
+            )
         if office().ui.login == "development":
             st.write("You are not signed in.")
             st.markdown(f"[Sign in]({PATH})")

@@ -54,6 +54,8 @@ def oidc_secrets(ui: UiSettings) -> dict[str, Any]:
             "client_secret": ui.oidc_client_secret.get_secret_value()
             if ui.oidc_client_secret
             else "",
+            # Streamlit's own default, select_account, is refused by providers that do not offer it.
+            "client_kwargs": {"scope": "openid email profile", "prompt": "login"},
             "server_metadata_url": f"{issuer}/.well-known/openid-configuration",
         }
     }

@@ -8,6 +8,7 @@ from typing import Any, Final
 import streamlit as st
 
 from review_ui.identity import show_error
+from review_ui.last_decision import last_decision, take_back
 from review_ui.office import now, office
 from review_ui.presenters.inbox import (
     AGES,
@@ -30,6 +31,7 @@ Pages = Mapping[str, Any]
 
 def show(person: str, roles: frozenset[PersonRole], pages: Pages) -> None:
     """Draw the page."""
+    _undo(person, pages)
     _head(person, permits(roles, Permission.REVIEW), pages)
     _filters(person)
     _list(person, permits(roles, Permission.REVIEW), pages)
@@ -42,6 +44,24 @@ def _head(person: str, reviews: bool, pages: Pages) -> None:
         st.caption(plain(person), width="content")
         if reviews and st.button("Claim the next", type="primary", shortcut="N"):
             _claim_next(person, pages)
+
+
+@st.fragment(run_every=5)
+def _undo(person: str, pages: Pages) -> None:
+    """The last decision, as long as it can be taken back."""
+    decided = last_decision(person)
+    if decided is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key="line-undo"):
+        st.markdown(plain(decided["said"]))
+        seconds = round(decided["undoSeconds"])
+        if st.button("Undo", shortcut="U", help=f"Within {seconds} seconds"):
+            try:
+                ticket = take_back(person, decided["ticketId"], decided["token"])
+            except RiglineError as error:
+                show_error(error)
+                return
+            st.switch_page(pages["ticket"], query_params={"id": ticket.id})
 
 
 def _claim_next(person: str, pages: Pages) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from review_ui.editor_component import editor
 from review_ui.identity import show_error
+from review_ui.last_decision import last_decision, remember, take_back
 from review_ui.office import now, office
 from review_ui.presenters import ticket as present
 from review_ui.presenters.ticket import Message
@@ -21,7 +22,6 @@ from rigline.review.ticket import Ticket
 
 KEY: Final = "editor"
 ANSWER: Final = "editor-answer"
-DECIDED: Final = "editor-decided"
 GO: Final = "editor-go"
 WARMED: Final = "editor-warmed"
 Pages = Mapping[str, Any]
@@ -60,7 +60,7 @@ def _data(person: str, ticket_id: str) -> dict[str, Any]:
     return present.editor_data(
         page, person, _address(person, ticket_id), moment,
         following=(ahead, _address(person, ahead.ticket.id)) if ahead else None,
-        decided=_decided(person, moment), preview=answer.get("preview"), reply=answer.get("reply"),
+        decided=last_decision(person), preview=answer.get("preview"), reply=answer.get("reply"),
     )  # fmt: skip
 
 
@@ -73,18 +73,6 @@ def _warm(page: TicketPage) -> None:
 
 def _address(person: str, ticket_id: str) -> Callable[[str], str]:
     return lambda sha256: f"artifacts/{office().artifacts.sign(person, ticket_id, sha256)}"
-
-
-def _decided(person: str, moment: Any) -> Mapping[str, Any] | None:
-    """The person's last decision in this session, while it can be taken back."""
-    known = st.session_state.get(DECIDED)
-    if known is None:
-        return None
-    try:
-        page = ticket_page(office().ledger, person, known, moment)
-    except RiglineError:
-        return None
-    return present.decided_note(page.ticket, page.asset.name, moment)
 
 
 def _hear(person: str, ticket_id: str) -> None:
@@ -136,7 +124,7 @@ def _finish(person: str, message: Message, decision: Any) -> None:
     name = f"{message.ticket_id}-{message.token}-{message.seq}"
     decision_id = uuid.uuid5(uuid.NAMESPACE_URL, f"rigline:{person}:{name}").hex
     office().desk.decide(person, message.ticket_id, message.token, decision_id, decision)
-    st.session_state[DECIDED] = message.ticket_id
+    remember(message.ticket_id)
     _next(person)
 
 
@@ -172,8 +160,7 @@ def _heartbeat(person: str, message: Message, answer: dict[str, Any]) -> None:
 def _undo(person: str, message: Message, answer: dict[str, Any]) -> None:
     """Back to the ticket that was decided; the one at hand goes back to the queue."""
     at_hand = st.query_params.get("id", "")
-    ticket = office().desk.undo(person, message.ticket_id, message.token)
-    st.session_state.pop(DECIDED, None)
+    ticket = take_back(person, message.ticket_id, message.token)
     if at_hand != ticket.id:
         _let_go(person, at_hand)
     st.session_state[GO] = ("ticket", {"id": ticket.id})

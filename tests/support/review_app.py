@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,14 +91,13 @@ def install(folder: Path, database: str | None = None) -> Installation:
 
 @contextmanager
 def review_app(
-    installation: Installation, *, port: int | None = None, arguments: Sequence[str] = (),
+    installation: Installation, *, port: int | None = None, login: str = "development",
     env: dict[str, str] | None = None,
 ) -> Iterator[str]:  # fmt: skip
     """The app, running; its address."""
     port = port or free_port()
     command = [
-        sys.executable, "-m", "review_ui", "--port", str(port), "--login", "development",
-        *arguments,
+        sys.executable, "-m", "review_ui", "--port", str(port), "--login", login,
     ]  # fmt: skip
     log = installation.folder / f"app-{port}.log"
     with running(command, {**installation.env, **(env or {})}, log, ROOT) as process:

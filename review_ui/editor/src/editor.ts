@@ -88,6 +88,7 @@ export class Editor implements Hand {
     const has = Boolean(data.artifacts?.assemble);
     // Whoever loses the claim keeps what they see, and their changes.
     const other = first || (has && JSON.stringify(basesOf(this.artifacts)) !== JSON.stringify(basesOf(data.artifacts!)));
+    const regained = !first && this.data !== undefined && !this.data.ticket!.mine && data.ticket!.mine;
     if (first) this.base = null;
     if (first || has) this.artifacts = data.artifacts ?? {};
     this.data = data;
@@ -101,6 +102,7 @@ export class Editor implements Hand {
     if (first) this.refusal = null;
     if (other) void this.open(data);
     if (data.next) prefetch(data.next.artifacts);
+    if (regained && !other) this.changed(this.history.now); // what could not be previewed without the claim
     this.tick();
     this.refresh();
   }
@@ -174,9 +176,11 @@ export class Editor implements Hand {
     return this.base !== null && !this.state.playing;
   }
 
-  /** Joints as they are shown: those of the avatar, with the edits that it has not yet. */
+  /** Joints as they are shown: as they were found, with the edits. */
   joints(): Float32Array {
-    return placed(this.avatar.joints, this.shownEdits().joints, this.body.parts);
+    const edits = this.shownEdits();
+    const from = edits.front ? this.avatar : this.base!; // what a preview moved comes from the edits
+    return placed(from.joints, edits.joints, this.body.parts);
   }
   points(): Float32Array {
     return placed(this.avatar.attachments, this.shownEdits().attachments, this.body.attachments);
@@ -283,7 +287,7 @@ export class Editor implements Hand {
     const brush = this.state.tool === "brush" && this.at ? { ...this.at, r: this.stage.pixels(this.radius, [0, 0.5, 0]) } : null;
     const marks: Marks = {
       joints, attachments: this.points(), doubtful, moved: new Set([...Object.keys(edits.joints), ...Object.keys(edits.attachments)]), selected: this.state.selected,
-      showJoints: this.state.showJoints && !this.state.playing && this.state.tool !== "brush" && this.state.tool !== "cage",
+      showJoints: this.state.showJoints && !this.state.playing && !["brush", "cage", "attachments"].includes(this.state.tool),
       showAttachments: (this.state.showAttachments || this.state.tool === "attachments") && !this.state.playing, brush,
     };
     this.overlay.place(this.stage, marks);
