@@ -15,11 +15,11 @@ from tasks.services import opened_ledger
 
 
 @flow(name="audit_report", persist_result=False)
-def audit_report(
-    days: Annotated[
-        int, Field(ge=1, le=365, description="How far back decisions and times are counted.")
-    ] = 1,
-) -> str:
-    """Backlog, age, agreement and estimated risk with its interval, as an artifact."""
+def audit_report(days: Annotated[int, Field(ge=1, le=365)] = 1) -> str:
+    """Backlog, age, agreement and estimated risk with its interval, as an artifact.
+
+    Args:
+        days: How far back decisions and times are counted.
+    """
     with opened_ledger() as ledger:
         return publish_audit(report_of(ledger, clock(), timedelta(days=days)))

@@ -32,32 +32,9 @@ from rigline.pipelines.avatar_outcome import avatar_files
 from tasks.job_tasks import clock, run_job
 from tasks.services import opened_ledger, services
 
-File = Annotated[
-    str, Field(description="Path of the mesh, as the worker sees it: GLB, glTF or OBJ.")
-]
-Preset = Annotated[
-    Literal["development", "marketplace"],
-    Field(
-        description="development keeps the input's geometry, materials and textures; marketplace "
-        "makes fifteen closed parts."
-    ),
-]
-BodyTypeName = Annotated[
-    Literal["normal", "slender", "classic"],
-    Field(description="Size table of the marketplace preset."),
-]
-Out = Annotated[
-    str | None,
-    Field(
-        description="Folder for the avatar, its report and its picture. Left empty they stay in "
-        "the artifact store alone; rigline jobs write fetches them."
-    ),
-]
-Creator = Annotated[str, Field(description="Whose file it is; policies can treat them apart.")]
-Batch = Annotated[str | None, Field(description="A name that several jobs share.")]
-Priority = Annotated[
-    int, Field(ge=-1000, le=1000, description="Of two jobs the larger number goes first.")
-]
+Preset = Literal["development", "marketplace"]
+BodyTypeName = Literal["normal", "slender", "classic"]
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
 def _run_name() -> str:
@@ -66,11 +43,11 @@ def _run_name() -> str:
 
 @flow(name="avatar_auto_setup", flow_run_name=_run_name, persist_result=False)
 def avatar_auto_setup(
-    file: File,
+    file: str,
     preset: Preset = "development",
-    out: Out = None,
-    creator: Creator = "prefect",
-    batch: Batch = None,
+    out: str = "",
+    creator: str = "prefect",
+    batch: str = "",
     priority: Priority = 0,
     body_type: BodyTypeName = "normal",
 ) -> dict[str, Any]:
@@ -78,10 +55,21 @@ def avatar_auto_setup(
 
     The file becomes a job of the ledger, once: run again, nothing is computed again. What the
     policy doubts waits in the review queue, and goes on from there without this flow run.
+
+    Args:
+        file: Path of the mesh, as the worker sees it: GLB, glTF or OBJ.
+        preset: development keeps the input's geometry, materials and textures; marketplace makes
+            fifteen closed parts.
+        out: Folder for the avatar, its report and its picture. Left empty they stay in the artifact
+            store alone; rigline jobs write fetches them.
+        creator: Whose file it is; policies can treat creators apart.
+        batch: A name that several jobs share; may be empty.
+        priority: Of two jobs the larger number goes first.
+        body_type: Size table of the marketplace preset, in studs.
     """
-    job = _submitted(Path(file), preset, body_type, creator, batch, priority)
+    job = _submitted(Path(file), preset, body_type, creator, batch or None, priority)
     job, finished = run_job(job.id)
-    if finished is not None and out is not None:
+    if finished is not None and out:
         write_files(avatar_files(finished), Path(out), Path(file).stem)
     return {
         "job": job.id,

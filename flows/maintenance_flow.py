@@ -21,12 +21,15 @@ RUN = timedelta(minutes=10)
 
 @flow(name="maintenance", persist_result=False)
 def maintenance(
-    minutes: Annotated[
-        float, Field(ge=0, description="How long to go on; 0 is one look at everything.")
-    ] = RUN.total_seconds() / 60,
-    every_s: Annotated[float, Field(gt=0, description="Seconds from one look to the next.")] = 2.0,
+    minutes: Annotated[float, Field(ge=0)] = RUN.total_seconds() / 60,
+    every_s: Annotated[float, Field(gt=0)] = 2.0,
 ) -> dict[str, int]:
-    """Let decisions take effect, send what the outbox holds, end leases, raise old tickets."""
+    """Let decisions take effect, send what the outbox holds, end leases, raise old tickets.
+
+    Args:
+        minutes: How long to go on; 0 is one look at everything.
+        every_s: Seconds from one look to the next.
+    """
     tally, until = Tally(), time.monotonic() + 60 * minutes
     while True:
         troubles = tally.troubles
