@@ -90,6 +90,10 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("rigline") / "triton",
         description="Where rigline serve keeps Triton's environment and logs.",
     )
+    intake: str = Field(
+        default="",
+        description="The folder or s3://bucket/prefix whose new files become jobs by themselves.",
+    )
     pipelines: str = Field(
         default="", description="Pipelines of your own: module:NAME, with commas between."
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.maintenance_flow import maintenance
@@ -21,7 +25,7 @@ from rigline.bootstrap import open_services
 from rigline.db.jobs import JobFilter
 from rigline.db.ledger import Ledger
 from rigline.db.reviewing import record_decision
-from rigline.engine.job import JobState
+from rigline.engine.job import Job, JobState
 from rigline.jobs.preview import parsed_corrections
 from rigline.jobs.results import results_of
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
@@ -82,6 +86,7 @@ def worker(
         "RIGLINE_STORE": str(folder / "store"),
         "RIGLINE_DATABASE": f"sqlite:///{folder / 'ledger.db'}",
         "RIGLINE_POLICY": str(folder / "policy.toml"),
+        "RIGLINE_INTAKE": str(folder / "intake"),
     }
     _prefect(env, root, "work-pool", "create", "rigline", "--type", "process")
     _prefect(env, root, "--no-prompt", "deploy", "--all")
@@ -164,16 +169,51 @@ def test_the_event_of_a_correction_resumes_the_job_from_the_rig_alone(
     assert finished.value("rig").joints[PART_NAMES.index("LeftLowerArm")] == pytest.approx(moved)
 
 
+def test_the_schedule_takes_new_files_in_and_runs_them(
+    worker: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RIGLINE_STORE", "RIGLINE_DATABASE", "RIGLINE_POLICY"):
+        monkeypatch.setenv(name, worker[name])
+    intake = Path(worker["RIGLINE_INTAKE"])
+    intake.mkdir()
+    (intake / "broken.glb").write_bytes(b"glTF and nothing more")
+    shutil.copy(root / SAMPLE, intake / "hat.glb")
+    for path in intake.iterdir():
+        os.utime(path, (1e9, 1e9))
+    with (
+        temporary_settings({PREFECT_API_URL: worker["PREFECT_API_URL"]}),
+        get_client(sync_client=True) as client,
+    ):
+        deployment = client.read_deployment_by_name("intake_sweep/default")
+        (schedule,) = deployment.schedules
+        assert schedule.active
+        soon = IntervalSchedule(interval=timedelta(seconds=10))
+        client.update_deployment_schedule(deployment.id, schedule.id, schedule=soon)
+        with opened_ledger() as ledger:
+            _wait_for(lambda: len(_intake_jobs(ledger, JobState.FAILED, JobState.IN_REVIEW)) == 2)
+            states = {job.state for job in _intake_jobs(ledger)}
+            assert states == {JobState.FAILED, JobState.IN_REVIEW}
+        client.update_deployment_schedule(deployment.id, schedule.id, active=False)
+
+
+def _intake_jobs(ledger: Ledger, *states: JobState) -> Sequence[Job]:
+    with ledger.reading() as work:
+        return work.jobs.list(JobFilter(creator="intake", states=states))
+
+
 def _wait_until(ledger: Ledger, job_id: str, state: JobState) -> None:
-    deadline = time.monotonic() + 150
-    seen = None
-    while time.monotonic() < deadline:
+    def there() -> bool:
         with ledger.reading() as work:
-            seen = work.jobs.get(job_id).state
-        if seen == state:
-            return
+            return work.jobs.get(job_id).state == state
+
+    _wait_for(there)
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 150
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.3)
-    raise AssertionError(f"the job is {seen} still")
 
 
 def test_every_entrypoint_of_prefect_yaml_loads(root: Path) -> None:

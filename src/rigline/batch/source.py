@@ -28,12 +28,14 @@ MESHES: Final = ("*.glb", "*.gltf", "*.obj")
 class Entry:
     """One file of a source: where it is, and what its results are called.
 
-    With an ``error`` it names no file that could be read, and says why.
+    With an ``error`` it names no file that could be read, and says why. ``stamp`` changes when the
+    file is written again; empty where the source cannot tell.
     """
 
     locator: str
     name: str
     error: str = ""
+    stamp: str = ""
 
 
 class Source(Protocol):
@@ -69,7 +71,8 @@ class FolderSource:
                         if self.leave_out is None or Path(child.path).resolve() != self.leave_out:
                             yield from self._below(Path(child.path))
                     elif _fits(child.name, self.patterns):
-                        yield _entry(child.path, Path(child.path).relative_to(self.root).as_posix())
+                        found_at = Path(child.path).relative_to(self.root).as_posix()
+                        yield _entry(child.path, found_at, _stamp_of(child))
         except OSError as error:
             raise InvalidInput(
                 f"The folder {folder} cannot be read: {error.strerror}.", remedy="Check the path."
@@ -87,11 +90,11 @@ class S3Source:
 
     def entries(self) -> Iterator[Entry]:
         base = self.address.rstrip("/")
-        for name in open_files(base, self.settings).names():
+        for name, stamp in open_files(base, self.settings).stamped():
             locator = f"{base}/{name}"
             inside = self.leave_out is not None and locator.startswith(self.leave_out + "/")
             if not inside and _fits(name.rpartition("/")[2], self.patterns):
-                yield _entry(locator, name)
+                yield _entry(locator, name, stamp)
 
 
 def open_source(
@@ -137,10 +140,18 @@ def chunks(entries: Iterator[Entry], size: int) -> Iterator[list[Entry]]:
         yield chunk
 
 
-def _entry(locator: str, path: str) -> Entry:
+def _stamp_of(file: os.DirEntry[str]) -> str:
+    try:
+        found = file.stat()
+    except OSError:  # gone since, or a link to nowhere: reading it says so
+        return ""
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def _entry(locator: str, path: str, stamp: str = "") -> Entry:
     if encodable(locator) != locator:
         return Entry(encodable(locator), "", "The name of the file is no text; rename it.")
-    return Entry(locator, result_name(path))
+    return Entry(locator, result_name(path), stamp=stamp)
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from rigline.db.batches import Batches
 from rigline.db.database import WRITES, open_engine, translated
 from rigline.db.decisions import Decisions
 from rigline.db.inbox import Inbox
+from rigline.db.intakes import Intakes
 from rigline.db.job_groups import JobGroups
 from rigline.db.jobs import Jobs
 from rigline.db.migration import Revision
@@ -37,6 +38,7 @@ class Work:
         self.tickets = SqlTicketStore(connection, locking=writes)
         self.decisions = Decisions(connection)
         self.policies = Policies(connection)
+        self.intakes = Intakes(connection)
         self.people = People(connection)
         self.inbox = Inbox(connection)
         self.history = ReviewHistory(connection)

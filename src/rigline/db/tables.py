@@ -314,6 +314,18 @@ class DeadLetterRow(Row, table=True):
     replayed_at: datetime | None = _moment(default=None)
 
 
+class IntakeRow(Row, table=True):
+    """A file of a watched place that has become a job; again when its ``stamp`` is another."""
+
+    __tablename__ = "intakes"
+
+    place: str = Field(primary_key=True)
+    locator: str = Field(primary_key=True)
+    stamp: str
+    job_id: str = Field(foreign_key="jobs.id", index=True)
+    seen_at: datetime = _moment()
+
+
 def _table(row: type[Row]) -> Table:
     return METADATA.tables[str(row.__tablename__)]
 
@@ -332,3 +344,4 @@ ROLE_GRANTS: Final = _table(RoleGrantRow)
 BATCHES: Final = _table(BatchRow)
 BATCH_ITEMS: Final = _table(BatchItemRow)
 DEAD_LETTERS: Final = _table(DeadLetterRow)
+INTAKES: Final = _table(IntakeRow)

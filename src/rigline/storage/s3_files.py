@@ -34,7 +34,11 @@ class S3Files(S3Objects):
 
     def names(self) -> Iterator[str]:
         """Names of all files below the location, page by page."""
-        for key, _, _ in self._list():
+        return (name for name, _ in self.stamped())
+
+    def stamped(self) -> Iterator[tuple[str, str]]:
+        """Names of all files, each with a text that changes when the file is written again."""
+        for key, size, modified in self._list():
             name = key.removeprefix(self.location.key("")) if self.location.prefix else key
             if name and not name.endswith("/"):
-                yield name
+                yield name, f"{size}-{modified.timestamp():.3f}"
