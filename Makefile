@@ -43,7 +43,7 @@ test: check  ## lint, types, import rules and all tests that need only Python (<
 	$(BIN)/pytest
 
 soak: setup  ## the long fault and scale runs
-	$(BIN)/pytest -m soak
+	$(BIN)/pytest -m soak -s
 
 test-browser: ui chromium  ## the review app in a real browser (<= 6 minutes)
 	$(BIN)/pytest -m browser

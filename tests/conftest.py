@@ -44,3 +44,12 @@ def sqlite_ledger(tmp_path: Path) -> Iterator[Ledger]:
 def ledger(request: pytest.FixtureRequest) -> Ledger:
     """An empty ledger, of each kind in turn."""
     return request.getfixturevalue(f"{request.param}_ledger")
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster of this process's own with two CPUs, one for all tests."""
+    from rigline.batch.run import cluster
+
+    with cluster(2):
+        yield

@@ -19,34 +19,17 @@ from typer.testing import CliRunner, Result
 
 from rigline.batch.progress import Figures
 from rigline.cli import app
-from tests.support.trivial_jobs import PLACE, POLICY
+from tests.support.trivial_jobs import PLACE, write_policy
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("ray_cluster")]
-TOML = """name = "trivial"
-version = 1
-calibrated = false
-review_below = {review_below}
-[[stages.count]]
-evidence = "words"
-good = {good}
-bad = {bad}
-reason = "{reason}"
-"""
 
 
 @pytest.fixture(autouse=True)
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation of its own for the words of texts."""
-    (term,) = POLICY.stages["count"]
-    policy = tmp_path / "policy.toml"
-    policy.write_text(
-        TOML.format(
-            review_below=POLICY.review_below, good=term.good, bad=term.bad, reason=term.reason
-        )
-    )
     for name, value in (
         ("STORE", tmp_path / "store"), ("DATABASE", f"sqlite:///{tmp_path / 'ledger.db'}"),
-        ("POLICY", policy), ("PIPELINES", PLACE),
+        ("POLICY", write_policy(tmp_path)), ("PIPELINES", PLACE),
     ):  # fmt: skip
         monkeypatch.setenv(f"RIGLINE_{name}", str(value))
     assert rigline("db", "upgrade").exit_code == 0

@@ -95,15 +95,20 @@ class S3Server:
     secret_key: str = "open-sesame"
 
 
-@contextmanager
-def s3_server(folder: Path) -> Iterator[S3Server]:
-    """A SeaweedFS server with its data in a folder and no bucket yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ports = {
+def s3_ports() -> dict[str, int]:
+    """Free ports for an S3 server, so that one can be started again where it was."""
+    return {
         name: free_port()
         for service in ("master", "volume", "filer", "s3")
         for name in (f"{service}.port", f"{service}.port.grpc")
     }
+
+
+@contextmanager
+def s3_server(folder: Path, ports: Mapping[str, int] | None = None) -> Iterator[S3Server]:
+    """A SeaweedFS server with its data in a folder, where it finds what it had there before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = ports or s3_ports()
     server = S3Server(f"http://127.0.0.1:{ports['s3.port']}")
     user = {
         "name": "tester",

@@ -26,6 +26,26 @@ POLICY = Policy(
 )
 
 
+TOML = """name = "trivial"
+version = 1
+calibrated = false
+review_below = 0.5
+[[stages.count]]
+evidence = "words"
+good = 4.0
+bad = 0.0
+reason = "only {value:.0f} words"
+"""
+"""The same policy as a file."""
+
+
+def write_policy(folder: Path) -> Path:
+    """The policy's file in a folder."""
+    path = folder / "policy.toml"
+    path.write_text(TOML)
+    return path
+
+
 def read(ctx: StageContext, asset: AssetFile) -> Produced[str]:
     _log("read", asset.data)
     if asset.data.startswith(b"bad"):

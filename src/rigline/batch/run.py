@@ -47,6 +47,7 @@ class Request:
     patterns: tuple[str, ...] = ()
     item_limit: int | None = None
     limits: BatchLimits = field(default_factory=BatchLimits)
+    preset: str = "development"
 
 
 def begin(ledger: Ledger, services: Services, request: Request, clock: Clock) -> Batch:
@@ -57,7 +58,7 @@ def begin(ledger: Ledger, services: Services, request: Request, clock: Clock) ->
     source, dest = _absolute(request.source), _absolute(request.dest)
     open_source(source, services.settings, request.patterns, dest)
     open_destination(dest, services.settings)
-    pipeline = configured_pipeline(services, request.pipeline)
+    pipeline = configured_pipeline(services, request)
     now = clock()
     batch = Batch(
         f"{now:%Y%m%d}-{secrets.token_hex(3)}", source, dest, pipeline.name, pipeline.version,
@@ -77,7 +78,7 @@ def check(services: Services, request: Request) -> dict[str, Any]:
     """
     source, dest = _absolute(request.source), _absolute(request.dest)
     open_destination(dest, services.settings)
-    configured_pipeline(services, request.pipeline)
+    configured_pipeline(services, request)
     found = open_source(source, services.settings, request.patterns, dest)
     files = unusable = 0
     first: list[str] = []
@@ -120,11 +121,11 @@ def drive(
         crew.close()
 
 
-def configured_pipeline(services: Services, name: str) -> Pipeline:
-    """The pipeline of that name as the settings want it; ``InvalidInput`` when there is none."""
-    if name == AVATAR_AUTO_SETUP.name:
-        return avatar_pipeline(services.settings)
-    return kind_of(services.kinds, name).pipeline
+def configured_pipeline(services: Services, request: Request) -> Pipeline:
+    """The pipeline asked for, as settings and preset want it; ``InvalidInput`` if there is none."""
+    if request.pipeline == AVATAR_AUTO_SETUP.name:
+        return avatar_pipeline(services.settings, request.preset)
+    return kind_of(services.kinds, request.pipeline).pipeline
 
 
 @contextmanager

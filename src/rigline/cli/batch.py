@@ -72,6 +72,9 @@ def run_command(
         typer.Option(help="Only files named so, such as '*.glb'; may be repeated."),
     ] = None,
     pipeline: Annotated[str, typer.Option(help="What to do with each.")] = "avatar-auto-setup",
+    preset: Annotated[
+        str, typer.Option(help="What avatars must satisfy: development or marketplace.")
+    ] = "development",
     creator: Annotated[str | None, typer.Option(help="Whose files; by default yours.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Workers; by default one for each CPU.")
@@ -119,8 +122,9 @@ def run_command(
             assert source is not None
             assert dest is not None
             request = Request(
-                source, dest, creator or user_name(), pipeline, tuple(pattern or ()), limit, limits
-            )
+                source, dest, creator or user_name(), pipeline, tuple(pattern or ()), limit,
+                limits, preset,
+            )  # fmt: skip
             if dry_run:
                 _show_plan(check(services, request), as_json)
                 return
