@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage import Models
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput
+from rigline.formats.limits import MIB
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE, MarketplaceOptions
 from rigline.pipelines.avatar_outcome import AVATAR_JOBS, MARKETPLACE_JOBS, Outcome, conclude
@@ -162,9 +163,13 @@ def avatar_pipeline(
         )
     limits = {"max_triangles": settings.max_triangles, "max_bytes": settings.max_bytes}
     reuse = {"reuse_rig": settings.reuse_rig}
+    isolation: dict[str, Any] = {}
+    if settings.isolate_readers:
+        memory = settings.reader_memory_mib * MIB
+        isolation = {"isolation": {"memory_bytes": memory, "seconds": settings.reader_seconds}}
     chosen = (options or MarketplaceOptions()).params() if preset == "marketplace" else {}
     return KIND_OF_PRESET[preset].pipeline.with_params(
-        {"ingest": {"limits": limits}, "rig": reuse, "skin": reuse, **chosen}
+        {"ingest": {"limits": limits, **isolation}, "rig": reuse, "skin": reuse, **chosen}
     )
 
 

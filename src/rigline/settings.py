@@ -127,6 +127,15 @@ class Settings(BaseSettings):
     start_limit_s: Annotated[float, Field(gt=0)] = Field(
         default=120.0, description="How long a server of rigline up may take to be ready."
     )
+    isolate_readers: bool = Field(
+        default=True, description="Read files in a process of their own, with limits."
+    )
+    reader_memory_mib: Annotated[int, Field(gt=0)] = Field(
+        default=4096, description="What reading one file may take, in MiB, beyond the program."
+    )
+    reader_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=120.0, description="How long reading one file may take."
+    )
     reuse_rig: bool = Field(
         default=True, description="Keep a file's own rig and weights where they are plausible."
     )

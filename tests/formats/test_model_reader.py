@@ -14,8 +14,6 @@ from tests.support.scan_files import ply_file, stl_file
 
 BODY = box_body(1)
 OTHERS = {
-    "an FBX file": b"Kaydara FBX Binary  \0\x1a\0" + bytes(100),
-    "an FBX file in text form": b"; FBX 7.4.0 project file\n",
     "a ZIP archive": b"PK\x03\x04" + bytes(40),
     "a Blender file": b"BLENDER-v300" + bytes(40),
     "a gzip archive": b"\x1f\x8b\x08" + bytes(40),

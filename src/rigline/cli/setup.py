@@ -19,6 +19,7 @@ from rigline.cli.console import ExitCode, fail, messages, results, shown
 from rigline.delivery import OutputFiles, files_of, read_asset, write_outcome
 from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput, RiglineError
+from rigline.formats.isolation import warm_reader
 from rigline.pipelines.avatar_marketplace import MarketplaceOptions
 from rigline.pipelines.report import Report
 from rigline.settings import load_settings
@@ -57,7 +58,9 @@ class SetupResult:
 def setup(
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="INPUT...", help="GLB, glTF (embedded), OBJ, PLY or STL files."),
+        typer.Argument(
+            metavar="INPUT...", help="GLB, VRM, glTF (embedded), FBX, OBJ, PLY or STL files."
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -112,6 +115,8 @@ def setup(
         plan = [(path, files_of(path, out, output)) for path in inputs]
         _check_plan(plan, out, output)
         services = open_services(load_settings(**({"backend": backend} if backend else {})))
+        if services.settings.isolate_readers:
+            warm_reader()
         options = marketplace_options(body_type=body_type, proportions=proportions, atlas_px=atlas)
         avatar_pipeline(services.settings, preset, options)
     except RiglineError as error:

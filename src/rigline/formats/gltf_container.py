@@ -155,7 +155,7 @@ def _checked(document: JsonObject, binary: memoryview | None) -> GltfFile:
     if asset is None:
         raise InvalidInput(
             "The file is JSON, but not glTF: it has no asset.",
-            remedy="Accepted are GLB, VRM, glTF with embedded buffers, OBJ, PLY and STL.",
+            remedy="Accepted are GLB, VRM, glTF with embedded buffers, FBX, OBJ, PLY and STL.",
         )
     version = asset.text("version")
     if not version.startswith("2."):

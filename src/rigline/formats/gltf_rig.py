@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from rigline.avatar.mesh import Floats, Ints
 from rigline.errors import InvalidInput
@@ -14,9 +13,8 @@ from rigline.formats.gltf_accessors import AccessorReader
 from rigline.formats.gltf_json import JsonObject
 from rigline.formats.gltf_nodes import NodeTree
 from rigline.formats.gltf_vrm import VrmHumanoid
-from rigline.formats.source_assembly import Influences, Piece
-from rigline.formats.source_model import Float32s
-from rigline.formats.source_rig import MAX_BONES, SourceRig, strongest
+from rigline.formats.source_assembly import Piece
+from rigline.formats.source_rig import MAX_BONES, Influences, SourceRig, rig_of_pieces
 from rigline.formats.warning_log import WarningLog
 
 MAX_SETS: Final = 4
@@ -101,20 +99,18 @@ class RigShelf:
 
     def rig(self, pieces: Sequence[Piece], humanoid: VrmHumanoid | None) -> SourceRig | None:
         """The rig over the merged pieces; None where no piece has influences."""
-        if not self._bones or all(piece.influences is None for piece in pieces):
+        if not self._bones:
             return None
         if not np.isfinite(self._positions).all():
             self._warn()
             return None
-        rows = [_strongest(piece) for piece in pieces]
         roles = {} if humanoid is None else humanoid.roles
-        return SourceRig(
+        return rig_of_pieces(
             tuple(self._tree.nodes[node].name for node in self._bones),
             tuple(self._above(node) for node in self._bones),
             self._positions,
             tuple(roles.get(node, "") for node in self._bones),
-            np.concatenate([bones for bones, _ in rows]),
-            np.concatenate([weights for _, weights in rows]),
+            pieces,
         )
 
     def _rigid(self, node: int, count: int) -> Influences | None:
@@ -150,13 +146,6 @@ class RigShelf:
 
     def _warn(self) -> None:
         self._warnings.add("The file's own skin weights are broken; they were left out.")
-
-
-def _strongest(piece: Piece) -> tuple[npt.NDArray[np.uint16], Float32s]:
-    if piece.influences is None:
-        shape = (len(piece.positions), 4)
-        return np.zeros(shape, np.uint16), np.zeros(shape, np.float32)
-    return strongest(piece.influences.bones, piece.influences.weights)
 
 
 def _parents(document: JsonObject, count: int) -> list[int]:

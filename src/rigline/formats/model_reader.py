@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from rigline.errors import InvalidInput
+from rigline.formats.fbx import SIGNATURES, read_fbx
 from rigline.formats.glb import read_glb, read_gltf
 from rigline.formats.gltf_container import GLB_MAGIC
 from rigline.formats.gltf_json import brief, clean_text
@@ -14,11 +15,9 @@ from rigline.formats.ply import read_ply
 from rigline.formats.source_model import SourceModel
 from rigline.formats.stl import is_binary_stl, is_text_stl, read_stl
 
-ACCEPTED = "Accepted are GLB, VRM, glTF with embedded buffers, OBJ, PLY and STL."
+ACCEPTED = "Accepted are GLB, VRM, glTF with embedded buffers, FBX, OBJ, PLY and STL."
 
 _SIGNATURES = (
-    (b"Kaydara FBX Binary", "an FBX file"),
-    (b"; FBX", "an FBX file in text form"),
     (b"PK\x03\x04", "a ZIP archive (or a format packed as one, such as USDZ or 3MF)"),
     (b"BLENDER", "a Blender file"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive (perhaps a compressed Blender file)"),
@@ -41,8 +40,8 @@ _SNIFFED_BYTES = 1 << 20
 def read_model(data: bytes, name: str = "", limits: Limits | None = None) -> SourceModel:
     """The model in ``data``, in the asset's own frame and units.
 
-    The content decides the format: GLB (VRM too), glTF JSON with embedded buffers, OBJ, PLY or STL;
-    ``name`` serves messages alone. Nothing that the model names is opened. Deterministic.
+    The content decides the format: GLB (VRM too), glTF JSON with embedded buffers, FBX, OBJ, PLY or
+    STL; ``name`` serves messages alone. Nothing that the model names is opened. Deterministic.
 
     Raises ``InvalidInput``, and nothing else, for whatever cannot be used: other formats, damaged
     or hostile files, models past ``limits``.
@@ -62,6 +61,8 @@ def read_model(data: bytes, name: str = "", limits: Limits | None = None) -> Sou
         return read_glb(data, limits)
     if data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return read_gltf(data, limits)
+    if data.startswith(SIGNATURES):
+        return read_fbx(data, limits)
     if data.startswith((b"ply\n", b"ply\r")):
         return read_ply(data, limits)
     if is_text_stl(data) or is_binary_stl(data):

@@ -10,7 +10,7 @@ import numpy as np
 from rigline.avatar.mesh import Floats, Ints, TriangleMesh, vertex_normals
 from rigline.errors import InvalidInput
 from rigline.formats.source_model import Float32s, MaterialLibrary, Primitive, SourceModel
-from rigline.formats.source_rig import SourceRig
+from rigline.formats.source_rig import Influences, SourceRig
 from rigline.formats.warning_log import WarningLog
 
 MAX_COORDINATE = 1e12
@@ -18,14 +18,6 @@ MAX_COORDINATE = 1e12
 
 MIN_EXTENT = 1e-9
 """Below this a model is a point: it has no height to scale by."""
-
-
-@dataclass(frozen=True, eq=False)
-class Influences:
-    """What moves the vertices of a piece: ``bones (n, k)`` by number and ``weights (n, k)``."""
-
-    bones: Ints
-    weights: Float32s
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from rigline.avatar.mesh import Floats
+from rigline.avatar.mesh import Floats, Ints
 from rigline.errors import ContractViolation
 
 MAX_BONES: Final = 4096
 INFLUENCES: Final = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Influences:
+    """What moves the vertices of a piece: ``bones (n, k)`` by number and ``weights (n, k)``."""
+
+    bones: Ints
+    weights: npt.NDArray[np.float32]
+
+
+class Influenced(Protocol):
+    """A piece of a mesh that bones may move."""
+
+    @property
+    def positions(self) -> Floats:
+        """``(n, 3)``."""
+
+    @property
+    def influences(self) -> Influences | None:
+        """None where no bone moves it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +112,28 @@ def strongest(
     share = np.divide(kept, total, out=np.zeros_like(kept), where=total > 1e-9)
     chosen = np.where(share > 0, np.take_along_axis(bones, order, axis=1), 0)
     return chosen.astype(np.uint16), share.astype(np.float32)
+
+
+def rig_of_pieces(
+    names: tuple[str, ...],
+    parents: tuple[int, ...],
+    positions: Floats,
+    roles: tuple[str, ...],
+    pieces: Sequence[Influenced],
+) -> SourceRig | None:
+    """The rig over merged pieces, in their order; None where no piece has influences."""
+    if all(piece.influences is None for piece in pieces):
+        return None
+    rows = [_strongest_of(piece) for piece in pieces]
+    joints = np.concatenate([bones for bones, _ in rows])
+    weights = np.concatenate([shares for _, shares in rows])
+    return SourceRig(names, parents, positions, roles, joints, weights)
+
+
+def _strongest_of(
+    piece: Influenced,
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float32]]:
+    if piece.influences is None:
+        shape = (len(piece.positions), INFLUENCES)
+        return np.zeros(shape, np.uint16), np.zeros(shape, np.float32)
+    return strongest(piece.influences.bones, piece.influences.weights)

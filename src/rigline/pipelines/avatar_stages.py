@@ -27,6 +27,7 @@ from rigline.avatar.skinning import SkinWeights, skin, weight_evidence
 from rigline.avatar.views import BodyView, body_views
 from rigline.engine.stage import AssetFile, Produced, StageContext
 from rigline.formats import SourceModel, read_model
+from rigline.formats.isolation import Isolation, read_isolated
 from rigline.formats.limits import Limits
 from rigline.pipelines.source_rig_reuse import (
     keep_joints,
@@ -57,7 +58,11 @@ Held-out synthetic characters are likeliest between 2 and 3; real ones are harde
 
 def ingest(ctx: StageContext, asset: AssetFile) -> Produced[SourceModel]:
     """Read the uploaded file into one mesh with its materials."""
-    model = read_model(asset.data, asset.name, Limits(**ctx.params.get("limits", {})))
+    limits, isolation = Limits(**ctx.params.get("limits", {})), ctx.params.get("isolation")
+    if isolation is None:
+        model = read_model(asset.data, asset.name, limits)
+    else:
+        model = read_isolated(asset.data, asset.name, limits, Isolation(**isolation))
     evidence = {
         "format": model.format,
         "vertices": len(model.mesh.vertices),
