@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rigline.avatar.attachments import quaternion
 from rigline.avatar.body import PART_NAMES, Part
 from rigline.avatar.cage_template import CAGE_NAMES
 from rigline.avatar.posing import pose, sweep_poses
@@ -34,7 +35,7 @@ from rigline.pipelines.report import AssetEntry
 from rigline.review.correction import parse_correction
 from rigline.settings import Settings
 from rigline.triage.subject import Subject
-from tests.support.glb_files import gltf_problems
+from tests.support.glb_files import gltf_problems, posed_by_three
 
 SAMPLE = Path(__file__).resolve().parents[2] / "benchmarks/samples/straw_hat.glb"
 
@@ -112,6 +113,22 @@ def test_no_seam_opens_in_any_pose(finished: Finished) -> None:
         np.minimum.at(low, place, moved)
         np.maximum.at(high, place, moved)
         assert (high - low).max() < 1e-4 * height
+
+
+def test_another_reader_bends_it_as_we_do(finished: Finished) -> None:
+    rig = rig_of(finished.model)
+    height = float(np.ptp(rig.vertices[:, 1]))
+    turns = sweep_poses(rig.joints)["walk"]
+    named = {PART_NAMES[part]: quaternion(turn).tolist() for part, turn in turns.items()}
+    theirs = posed_by_three(finished.outcome.avatar_glb, named)
+    ours, start = pose(rig.vertices, rig.weights, rig.joints, turns), 0
+    for mesh in finished.model.meshes:
+        name = finished.model.nodes[mesh.node].name
+        if name.endswith("_Geo"):
+            stop = start + len(mesh.vertices)
+            np.testing.assert_allclose(theirs[name], ours[start:stop], atol=1e-4 * height)
+            start = stop
+    assert start == len(ours)
 
 
 def test_body_stages_are_shared_and_found_again(finished: Finished) -> None:

@@ -13,7 +13,7 @@ import os
 import struct
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +33,7 @@ from tests.support.bodies import SyntheticBody
 
 GENERATOR = "tests"
 VALIDATOR = Path(__file__).parents[1] / "gltf_validator"
+THREE_READER = Path(__file__).parents[1] / "three_reader"
 GROUP_STARTS = (0, 3, 9, 15)
 """First parts of the three groups a body is split into: torso and head, arms, legs."""
 
@@ -279,25 +280,52 @@ def gltf_problems(data: bytes) -> list[str]:
         return list(json.loads(done.stdout)[str(path)])
 
 
-@cache
+def posed_by_three(data: bytes, turns: Mapping[str, Sequence[float]]) -> dict[str, list[Any]]:
+    """Vertices of every skinned mesh of a GLB by its name, in the world, as three.js deforms them.
+
+    ``turns`` are quaternions (x, y, z, w) by bone. Skips where three.js cannot be installed.
+    """
+    reason = _node_missing(THREE_READER)
+    if reason:
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory() as folder:
+        model, wanted = Path(folder) / "model.glb", Path(folder) / "turns.json"
+        model.write_bytes(data)
+        wanted.write_text(json.dumps({name: list(turn) for name, turn in turns.items()}))
+        done = node(
+            [str(THREE_READER / "pose.js"), str(model), str(wanted)],
+            return_completed_process=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+
 def _validator_missing() -> str:
-    """Install the locked validator where that has not happened yet; why it is not there, if so."""
-    if (VALIDATOR / "node_modules" / ".package-lock.json").is_file():
+    return _node_missing(VALIDATOR)
+
+
+@cache
+def _node_missing(folder: Path) -> str:
+    """Install a folder's locked packages if that has not happened; why they are missing, if so."""
+    if (folder / "node_modules" / ".package-lock.json").is_file():
         return ""
     try:
         done = npm(
             ["ci"],
             return_completed_process=True,
-            cwd=VALIDATOR,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=120,
         )
     except subprocess.TimeoutExpired:
-        return "npm could not install the glTF validator in time."
+        return f"npm could not install {folder.name} in time."
     said = [line for line in str(done.stderr).splitlines() if line.startswith("npm error")]
     why = " ".join(line.removeprefix("npm error").strip() for line in said[:4])
-    return "" if done.returncode == 0 else f"npm cannot install the glTF validator: {why}"
+    return "" if done.returncode == 0 else f"npm cannot install {folder.name}: {why}"
 
 
 def _one_node(body: SyntheticBody, attributes: dict[str, npt.NDArray[Any]]) -> bytes:

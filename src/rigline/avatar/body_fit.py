@@ -41,7 +41,9 @@ ARMS: Final = (Part.LEFT_UPPER_ARM, Part.RIGHT_UPPER_ARM)
 CANDIDATES: Final = np.geomspace(2.5, 12.0, 240)
 
 MAX_LEAN_RAD: Final = np.deg2rad(18.0)
-"""Limbs come so near to the frontal plane; the specification allows 20°."""
+AIM_LEAN_RAD: Final = np.deg2rad(5.0)
+"""A limb farther out of the frontal plane than the first comes as near as the second; the
+specification allows 20°."""
 
 Factors = dict[str, Floats]
 """How much each group is stretched along X, Y and Z, arms hanging."""
@@ -212,7 +214,7 @@ def _turns(joints: Floats) -> dict[int, Floats]:
         flat = np.array([line[0], line[1], 0.0])
         if abs(lean) > MAX_LEAN_RAD and np.linalg.norm(flat) > 1e-6:
             axis = np.cross(line, flat)
-            turn = axis_rotation(axis, abs(lean) - MAX_LEAN_RAD)
+            turn = axis_rotation(axis, abs(lean) - AIM_LEAN_RAD)
             turns |= {int(part): turn for part in chain}
     return turns
 

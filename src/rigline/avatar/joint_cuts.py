@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from rigline.avatar.body import N_PARTS, PARENT
+from rigline.avatar.cage import LIMB_ROOTS
 from rigline.avatar.mesh import Floats, Ints, components, unique_edges, vertex_areas
 from rigline.avatar.skinning import HINGES, bone_direction
 from rigline.avatar.solid import SolidBody
@@ -24,9 +25,10 @@ HINGE_LEAN: Final = 0.6
 """At a hinge the cut's normal is at least so much the bone's own direction (a cosine of 53°)."""
 
 MIN_BAND: Final = 0.004
-STRAY_SHARE: Final = 0.12
+STRAY_SHARE: Final = 0.4
 """A patch with less of a part's area than this goes to the part around it."""
 
+LEAP_WEIGHT: Final = 0.02
 ROUNDS: Final = 4
 
 
@@ -49,13 +51,29 @@ def joint_cuts(body: SolidBody, joints: Floats) -> JointCuts:
     """
     edges = unique_edges(body.faces)
     area = vertex_areas(body.vertices, body.faces)
-    part = _with_missing(body.vertices, body.weights.argmax(axis=1), joints)
+    part = _along_limbs(body.vertices, body.weights, joints)
+    part = _with_missing(body.vertices, part, joints)
     part = _without_strays(edges, part, area)
     height = np.full((len(part), N_PARTS), np.nan)
     for child in range(N_PARTS):
         if PARENT[child] >= 0:
             part = _flattened(child, body.vertices, edges, part, joints, height)
     return JointCuts(_without_strays(edges, part, area), height)
+
+
+def _along_limbs(vertices: Floats, weights: Floats, joints: Floats) -> Ints:
+    """The part that leads at each vertex; between the first and the last part of a limb, where a
+    coarse triangle leaps over the middle one, the part that the joints say."""
+    part = np.asarray(weights.argmax(axis=1))
+    for first in LIMB_ROOTS:
+        middle, last = first + 1, first + 2
+        leap = np.minimum(weights[:, first], weights[:, last]) > np.maximum(
+            weights[:, middle], LEAP_WEIGHT
+        )
+        beyond = [(vertices - joints[p]) @ bone_direction(joints, p) > 0 for p in (middle, last)]
+        told = np.where(beyond[1], last, np.where(beyond[0], middle, first))
+        part = np.where(leap, told, part)
+    return part
 
 
 def _with_missing(vertices: Floats, part: Ints, joints: Floats) -> Ints:

@@ -15,6 +15,8 @@ from rigline.avatar.mending import mended
 from rigline.avatar.mesh import Floats, Ints, face_areas, islands
 from rigline.avatar.solid import SolidBody
 
+FLAT_AREA: Final = 1e-11
+DRAWN_SHARE: Final = 0.1
 NUDGE: Final = 0.15
 MIN_LID_AREA: Final = 1e-8
 
@@ -88,13 +90,28 @@ def partition(body: SolidBody, joints: Floats) -> PartedBody:
 
 
 def without_needles(body: PartedBody) -> PartedBody:
-    """A body without lids, rid of needles and flat triangles."""
+    """A body without lids, rid of needles and flat triangles.
+
+    Where a needle holds the surface together it stays, and its corners are drawn apart a little.
+    """
     part = body.face_part.astype(np.int64)
     faces, part, rows = mended(body.vertices, body.faces, part)
     return replace(
-        body, faces=faces, face_part=part.astype(np.uint8), lid=body.lid[rows],
-        source_face=body.source_face[rows],
+        body, vertices=_drawn_apart(body.vertices, faces), faces=faces,
+        face_part=part.astype(np.uint8), lid=body.lid[rows], source_face=body.source_face[rows],
     )  # fmt: skip
+
+
+def _drawn_apart(vertices: Floats, faces: Ints) -> Floats:
+    """Vertices, those of triangles without area a little nearer to the middle of those around."""
+    flat = face_areas(vertices, faces) < FLAT_AREA
+    if not flat.any():
+        return vertices
+    moved = vertices.copy()
+    for vertex in np.unique(faces[flat]):
+        around = faces[(faces == vertex).any(axis=1)]
+        moved[vertex] += DRAWN_SHARE * (vertices[around].mean(axis=(0, 1)) - vertices[vertex])
+    return moved
 
 
 def _cut(body: SolidBody, cuts: JointCuts) -> PartedBody:

@@ -27,6 +27,11 @@ SPECK_SHARE: Final = 1e-4
 
 SAME_PLACE: Final = 1e-7
 
+COARSE_FACES: Final = 3000
+COARSE_EDGE: Final = 0.12
+REFINED_EDGE: Final = 0.04
+"""A body of so few and so long triangles is divided until its edges are this short."""
+
 MAX_GROWTH: Final = 1.35
 GROWTH_SLACK: Final = 200
 """A union may have so many times the triangles of its pieces, and so many more."""
@@ -56,7 +61,8 @@ def solid_body(vertices: Floats, faces: Ints, weights: SkinWeights) -> SolidBody
     """
     pieces = _without_specks(close_pieces(vertices, faces))
     joined = _joined(pieces)
-    points, corners, origin = _union(pieces, joined)
+    coarse = _is_coarse(joined, weights.joints[:, 0].astype(np.int64))
+    points, corners, origin = _union(pieces, joined, REFINED_EDGE if coarse else None)
     if not len(corners):
         raise ContractViolation("The body encloses no volume.")
     kept = np.flatnonzero(_outer_shells(points, corners))
@@ -87,8 +93,21 @@ def _joined(pieces: list[ClosedPiece]) -> ClosedPiece:
     )
 
 
-def _union(pieces: list[ClosedPiece], joined: ClosedPiece) -> tuple[Floats, Ints, Ints]:
-    """Vertices, triangles, and of each triangle the row of ``joined.faces`` that it lies in."""
+def _is_coarse(joined: ClosedPiece, part: Ints) -> bool:
+    """Whether triangles reach from part to part over so much of the body that a cut through them
+    could not tell an elbow from a wrist."""
+    corners = joined.vertices[joined.faces]
+    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+    of_corner = part[joined.source_vertex[joined.faces]]
+    mixed = (of_corner != of_corner[:, :1]).any(axis=1)
+    return len(joined.faces) < COARSE_FACES and bool((mixed & (longest > COARSE_EDGE)).any())
+
+
+def _union(
+    pieces: list[ClosedPiece], joined: ClosedPiece, longest: float | None
+) -> tuple[Floats, Ints, Ints]:
+    """Vertices, triangles, and of each triangle the row of ``joined.faces`` that it lies in; edges
+    no longer than ``longest``."""
     try:
         import manifold3d
     except ModuleNotFoundError as error:
@@ -116,6 +135,8 @@ def _union(pieces: list[ClosedPiece], joined: ClosedPiece) -> tuple[Floats, Ints
     bodies = [manifold3d.Manifold.batch_boolean(solids, manifold3d.OpType.Add)]
     if bodies[0].num_tri() > MAX_GROWTH * len(joined.faces) + GROWTH_SLACK:
         bodies = _united_where_simple(solids)
+    if longest is not None:
+        bodies = [body.refine_to_length(longest) for body in bodies]
     meshes = [body.to_mesh64() for body in bodies]
     points = [np.asarray(mesh.vert_properties, np.float64)[:, :3] for mesh in meshes]
     start = np.cumsum([0, *(len(p) for p in points)])

@@ -19,6 +19,8 @@ Colouring = Callable[[Ints, Floats], Floats]
 """sRGB colours ``(q, 3)`` in [0, 1] at points of triangles, given as faces and barycentrics."""
 
 MARGIN: Final = 0.05
+BACKDROP: Final = (170, 180, 192)
+"""Neither white nor black: unlit surfaces of those colours show against it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ def shot(
     face = nearest[covered]
     y, x = np.nonzero(covered)
     share = _shares(np.stack([x + 0.5, y + 0.5], axis=1), screen[faces[face]][:, :, :2])
-    colour = np.tile(np.array(PAPER, np.uint8), (size, size, 1))
+    colour = np.tile(np.array(BACKDROP, np.uint8), (size, size, 1))
     colour[covered] = np.round(np.clip(colouring(face, share), 0, 1) * 255).astype(np.uint8)
     return Shot(colour, covered)
 
