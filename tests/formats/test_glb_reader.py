@@ -323,10 +323,6 @@ def wrong_vertex(document: dict[str, Any]) -> None:
     document["accessors"][0]["count"] = 2
 
 
-def compressed(document: dict[str, Any]) -> None:
-    document["extensionsRequired"] = ["KHR_draco_mesh_compression"]
-
-
 def no_scene(document: dict[str, Any]) -> None:
     document["scenes"] = [{"nodes": []}]
 
@@ -344,7 +340,6 @@ REFUSALS = [
     (two_parents, "two parents"),
     (beyond_the_end, "buffer view"),
     (wrong_vertex, "names vertex"),
-    (compressed, "compressed"),
     (no_scene, "no triangles"),
     (one_point, "one point"),
     (far_away, "coordinates as large"),

@@ -21,7 +21,8 @@ import numpy as np
 
 from rigline.avatar.mesh import Floats
 from rigline.formats.gltf_accessors import AccessorReader
-from rigline.formats.gltf_container import GltfFile, compressed, open_glb, open_gltf
+from rigline.formats.gltf_compression import DRACO, MESHOPT
+from rigline.formats.gltf_container import GltfFile, open_glb, open_gltf
 from rigline.formats.gltf_json import JsonObject, brief
 from rigline.formats.gltf_materials import MaterialShelf, shown_uv_set
 from rigline.formats.gltf_nodes import Node, NodeTree, read_tree, world_from_bind
@@ -33,15 +34,10 @@ from rigline.formats.source_assembly import Piece, assemble
 from rigline.formats.source_model import SourceModel
 from rigline.formats.warning_log import WarningLog
 
-COMPRESSIONS = (
-    "KHR_draco_mesh_compression",
-    "EXT_meshopt_compression",
-    "KHR_meshopt_compression",
-)
 CAGE_SUFFIXES = ("_OuterCage", "_InnerCage")
 
 _UNDERSTOOD_PREFIXES = ("KHR_materials_", "KHR_texture_", "EXT_texture_", "VRM")
-_UNDERSTOOD = ("KHR_mesh_quantization", "KHR_lights_punctual", "KHR_xmp_json_ld")
+_UNDERSTOOD = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_lights_punctual", "KHR_xmp_json_ld")
 
 
 def read_glb(data: bytes, limits: Limits) -> SourceModel:
@@ -138,7 +134,5 @@ def _check_extensions(document: JsonObject, warnings: WarningLog) -> None:
     for name in document.values.get("extensionsRequired", []):
         if not isinstance(name, str):
             document.reject("extensionsRequired", "a list of names")
-        if name in COMPRESSIONS:
-            raise compressed(name)
         if not name.startswith(_UNDERSTOOD_PREFIXES) and name not in _UNDERSTOOD:
             warnings.add(f"The file requires the extension {brief(name)}, which was ignored.")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rigline.avatar.mesh import Ints
 from rigline.errors import InvalidInput
+from rigline.formats.gltf_compression import decode_draco, draco_extension
 from rigline.formats.gltf_container import GltfFile
 from rigline.formats.gltf_json import JsonObject
 from rigline.formats.limits import Limits
@@ -39,8 +40,55 @@ class AccessorReader:
     def __init__(self, file: GltfFile, limits: Limits) -> None:
         self._file = file
         self._arrays: dict[int, AnyArray] = {}
+        self._unpacked: set[tuple[int, int | None]] = set()
         self._remaining = 16 * limits.max_vertices + 3 * limits.max_triangles
         self._max_count = max(limits.max_vertices, 3 * limits.max_triangles)
+
+    def unpack_draco(self, primitive: JsonObject) -> None:
+        """Take a primitive's arrays out of its Draco bytes, where it has some.
+
+        Attributes that the bytes do not have stay what their accessors say. Raises ``InvalidInput``
+        for arrays that are not what the accessors promise.
+        """
+        packed = draco_extension(primitive)
+        if packed is None:
+            return
+        attributes = primitive.required_child("attributes")
+        if self.has_data(attributes.integer("POSITION")):
+            return  # plain arrays are there for whoever does not know the extension
+        corners = primitive.optional_integer("indices")
+        key = (packed.integer("bufferView"), corners)
+        if key in self._unpacked:
+            return
+        self._unpacked.add(key)
+        faces, arrays = decode_draco(packed, self._file.view(packed.integer("bufferView"))[0])
+        if corners is not None:
+            self._put(corners, faces.reshape(-1, 1))
+        ids = packed.required_child("attributes")
+        for name in ids.values:
+            array = arrays.get(ids.integer(name))
+            if array is None or array.ndim != 2:
+                ids.reject(name, "the id of an attribute in the Draco bytes")
+            self._put(attributes.integer(name), array)
+
+    def _put(self, index: int, array: AnyArray) -> None:
+        """An accessor's array from elsewhere, in the accessor's own type."""
+        accessor = self._accessor(index)
+        shape = (accessor.integer("count"), WIDTHS.get(accessor.text("type"), -1))
+        if array.shape != shape:
+            raise InvalidInput(
+                f"{accessor.where} promises {shape[0]} elements of {shape[1]} values, but the "
+                f"compressed geometry has {len(array)} of {array.shape[1]}.",
+                remedy="The file is damaged; export it again.",
+                place=accessor.where,
+            )
+        self._remaining -= len(array)
+        if len(array) > self._max_count or self._remaining < 0:
+            raise InvalidInput(
+                f"{accessor.where} has {len(array)} elements, more than are read.",
+                remedy="Reduce the model's triangles and vertices.",
+            )
+        self._arrays[index] = array.astype(_dtype(accessor))
 
     def count(self, index: int) -> int:
         """How many elements the accessor claims."""

@@ -8,6 +8,11 @@ import struct
 from urllib.parse import unquote_to_bytes
 
 from rigline.errors import InvalidInput
+from rigline.formats.gltf_compression import (
+    MAX_DECODED_BYTES,
+    decode_meshopt,
+    meshopt_extension,
+)
 from rigline.formats.gltf_json import REMEDY, JsonObject, brief, parse_json
 from rigline.formats.limits import Limits
 
@@ -23,6 +28,8 @@ class GltfFile:
         self.document = document
         self._binary = binary
         self._buffers: dict[int, memoryview] = {}
+        self._unpacked: dict[int, memoryview] = {}
+        self._unpacked_bytes = 0
 
     def buffer(self, index: int) -> memoryview:
         """The bytes of a buffer; ``InvalidInput`` when it lies outside the file."""
@@ -33,10 +40,22 @@ class GltfFile:
     def view(self, index: int) -> tuple[memoryview, int | None]:
         """The bytes of a buffer view and its stride in bytes, if it names one."""
         view = self.document.item("bufferViews", index)
-        if view.has_extension("EXT_meshopt_compression") or view.has_extension(
-            "KHR_meshopt_compression"
-        ):
-            raise compressed("meshopt")
+        packed = meshopt_extension(view)
+        if packed is None:
+            return self._slice(view), view.optional_integer("byteStride")
+        if index not in self._unpacked:
+            self._unpacked_bytes += packed.integer("count") * packed.integer("byteStride")
+            if self._unpacked_bytes > MAX_DECODED_BYTES:
+                raise InvalidInput(
+                    "The compressed geometry unpacks to more than can be read.",
+                    remedy="Reduce the model's triangles and vertices.",
+                    limit=MAX_DECODED_BYTES,
+                )
+            self._unpacked[index] = decode_meshopt(packed, self._slice(packed))
+        return self._unpacked[index], view.optional_integer("byteStride")
+
+    def _slice(self, view: JsonObject) -> memoryview:
+        """The part of a buffer that a view, or what stands in for it, names."""
         data = self.buffer(view.integer("buffer"))
         offset, length = view.integer("byteOffset", 0), view.integer("byteLength")
         if offset + length > len(data):
@@ -45,7 +64,7 @@ class GltfFile:
                 remedy="The file is truncated or damaged; export it again.",
                 place=view.where,
             )
-        return data[offset : offset + length], view.optional_integer("byteStride")
+        return data[offset : offset + length]
 
     def _load(self, index: int) -> memoryview:
         buffer = self.document.item("buffers", index)
@@ -63,15 +82,6 @@ class GltfFile:
                 place=buffer.where,
             )
         return data[:length]
-
-
-def compressed(method: str) -> InvalidInput:
-    """The refusal of compressed geometry."""
-    return InvalidInput(
-        f"The geometry is compressed ({method}), which is not supported.",
-        remedy="Export it without mesh compression, or decompress it with a glTF tool first.",
-        compression=method,
-    )
 
 
 def open_glb(data: bytes, limits: Limits) -> GltfFile:

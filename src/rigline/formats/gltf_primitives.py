@@ -10,7 +10,6 @@ import numpy as np
 from rigline.avatar.mesh import Floats, Ints
 from rigline.errors import InvalidInput
 from rigline.formats.gltf_accessors import AccessorReader
-from rigline.formats.gltf_container import compressed
 from rigline.formats.gltf_json import REMEDY, JsonObject
 from rigline.formats.limits import Limits
 from rigline.formats.source_assembly import Piece
@@ -71,7 +70,7 @@ def read_primitive(
         budget.spend(0, 0)
         return None
     position = attributes.integer("POSITION")
-    _refuse_compressed(primitive, position, accessors)
+    accessors.unpack_draco(primitive)
     corners = _corners(primitive, mode, accessors, position, budget.limits)
     used, faces = np.unique(triangle_list(corners, mode), return_inverse=True)
     faces = faces.reshape(-1, 3).astype(np.int64)
@@ -143,11 +142,6 @@ def _unit_rows(vectors: Floats) -> Floats:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Floats = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 1e-20)
     return unit
-
-
-def _refuse_compressed(primitive: JsonObject, position: int, accessors: AccessorReader) -> None:
-    if primitive.has_extension("KHR_draco_mesh_compression") and not accessors.has_data(position):
-        raise compressed("KHR_draco_mesh_compression")
 
 
 def _corners(

@@ -211,6 +211,7 @@ def _mesh(
     primitive: JsonObject,
 ) -> RiggedMesh:
     attributes = primitive.required_child("attributes")
+    accessors.unpack_draco(primitive)
     bind = accessors.floats(attributes.integer("POSITION"), "VEC3").astype(np.float64)
     corners = primitive.optional_integer("indices")
     order = np.arange(len(bind)) if corners is None else accessors.indices(corners)
