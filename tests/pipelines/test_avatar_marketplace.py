@@ -29,6 +29,7 @@ from rigline.formats.rigged_glb import RiggedModel, read_rigged
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP, BODY_STAGES
 from rigline.pipelines.avatar_marketplace import MarketplaceOptions
 from rigline.pipelines.avatar_outcome import MARKETPLACE_JOBS
+from rigline.pipelines.cage_template_file import read_template, template_text
 from rigline.pipelines.correction_preview import preview_corrections
 from rigline.pipelines.job_kind import FinishedRun
 from rigline.pipelines.report import AssetEntry
@@ -101,6 +102,24 @@ def test_wrong_options_are_refused() -> None:
             MarketplaceOptions(**wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="marketplace"):
         avatar_pipeline(Settings(), "development", MarketplaceOptions())
+
+
+def test_a_template_of_ones_own_takes_the_place_of_ours(finished: Finished) -> None:
+    text = template_text(read_template(finished.outcome.avatar_glb))
+    options = MarketplaceOptions(cage_template=text)
+    pipeline = avatar_pipeline(finished.services.settings, "marketplace", options)
+    runs = run_pipeline(pipeline, finished.asset_sha256, finished.bench)
+    assert {name for name, run in runs.items() if not run.reused} == {"assemble", "validate"}
+    model = read_rigged(finished.bench.value(pipeline, "assemble", runs["assemble"].sha256))
+    for before, after in zip(finished.model.meshes, model.meshes, strict=True):
+        assert before.mesh_name == after.mesh_name
+        np.testing.assert_array_equal(before.faces, after.faces)
+        if before.mesh_name in CAGE_NAMES:
+            assert before.uvs is not None
+            np.testing.assert_allclose(before.uvs, after.uvs, atol=1e-6)
+            assert np.abs(before.vertices - after.vertices).mean() < 0.15
+    with pytest.raises(InvalidInput, match="OuterCage"):
+        read_template(SAMPLE.read_bytes())
 
 
 def test_no_seam_opens_in_any_pose(finished: Finished) -> None:

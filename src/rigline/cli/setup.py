@@ -20,7 +20,9 @@ from rigline.delivery import OutputFiles, files_of, read_asset, write_outcome
 from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput, RiglineError
 from rigline.formats.isolation import warm_reader
+from rigline.formats.limits import OWN_FILES
 from rigline.pipelines.avatar_marketplace import MarketplaceOptions
+from rigline.pipelines.cage_template_file import read_template, template_text
 from rigline.pipelines.report import Report
 from rigline.settings import load_settings
 
@@ -92,6 +94,14 @@ def setup(
             "within its size table; keep scales alone. For the marketplace."
         ),
     ] = None,
+    cage_template: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Your own copy of the cage template, a GLB with the fifteen <Part>_OuterCage; "
+            "for the marketplace.",
+        ),
+    ] = None,
     atlas: Annotated[
         int | None,
         typer.Option(
@@ -128,6 +138,10 @@ def setup(
         _print_table(done)
     failed = any(result.report is None for result in done)
     raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
+
+
+def _template_text(path: Path) -> str:
+    return template_text(read_template(read_asset(path, OWN_FILES.max_bytes)))
 
 
 def marketplace_options(**given: Any) -> MarketplaceOptions | None:

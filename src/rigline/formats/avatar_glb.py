@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from rigline import __version__
 from rigline.avatar.attachments import AttachmentPoint
+from rigline.avatar.cage import OuterCage
+from rigline.avatar.cage_transfer import own_cages
 from rigline.avatar.mesh import Floats
 from rigline.avatar.skinning import SkinWeights
 from rigline.formats.avatar_rig import (
@@ -67,7 +69,7 @@ def write_avatar(avatar: FinishedAvatar) -> bytes:
             "skin": add_skin(glb, avatar.joints, bones),
         },
     )
-    cages = add_cages(glb, avatar.cage_vertices)
+    cages = add_cages(glb, own_cages(OuterCage(avatar.cage_vertices)))
     glb.document["scenes"] = [{"name": "Avatar", "nodes": [root, body, *cages]}]
     glb.document["scene"] = 0
     return glb.to_bytes()

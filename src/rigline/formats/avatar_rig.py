@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from rigline.avatar.attachments import AttachmentPoint
 from rigline.avatar.body import N_PARTS, PARENT, PART_NAMES, Part
-from rigline.avatar.cage_template import CAGE_NAMES, template
+from rigline.avatar.cage_template import CAGE_NAMES
+from rigline.avatar.cage_transfer import CageMeshes
 from rigline.avatar.marketplace.schema import HUMANOID_ROOT, ROOT
 from rigline.avatar.mesh import Floats
 from rigline.avatar.skinning import SkinWeights
@@ -95,20 +96,18 @@ def add_skin(glb: GlbBuilder, joints: Floats, bones: list[int]) -> int:
     )
 
 
-def add_cages(glb: GlbBuilder, vertices: Floats) -> list[int]:
-    """The nodes of the fifteen cages, ``vertices (C, 3)`` in the template's order."""
-    topology = template()
+def add_cages(glb: GlbBuilder, cages: CageMeshes) -> list[int]:
+    """The nodes of the fifteen cages."""
     material = glb.add("materials", CAGE_MATERIAL)
     nodes = []
     for part, name in enumerate(CAGE_NAMES):
-        own = topology.vertex_slices[part]
-        faces = topology.faces[topology.face_slices[part]] - own.start
+        own, faces = cages.of_part(part)
         primitive = {
             "attributes": {
                 "POSITION": glb.add_array(
-                    vertices[own].astype(np.float32), ARRAY_BUFFER, with_range=True
+                    cages.vertices[own].astype(np.float32), ARRAY_BUFFER, with_range=True
                 ),
-                "TEXCOORD_0": glb.add_array(topology.uvs[own].astype(np.float32), ARRAY_BUFFER),
+                "TEXCOORD_0": glb.add_array(cages.uvs[own].astype(np.float32), ARRAY_BUFFER),
             },
             "indices": glb.add_array(indices(faces), ELEMENT_ARRAY_BUFFER),
             "material": material,

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from rigline import __version__
 from rigline.avatar.attachments import AttachmentPoint
 from rigline.avatar.body import PART_NAMES
+from rigline.avatar.cage_transfer import CageMeshes
 from rigline.avatar.mesh import Floats
 from rigline.avatar.part_meshes import PartMesh
 from rigline.formats.avatar_rig import (
@@ -51,12 +52,12 @@ class AtlasImages:
 class PartedAvatar:
     """What goes into the file; positions in one frame: +Y up, facing +Z, feet on Y = 0, in studs.
 
-    ``joints (15, 3)``; ``cage_vertices (C, 3)`` in the template's order.
+    ``joints (15, 3)``.
     """
 
     meshes: Sequence[PartMesh]
     joints: Floats
-    cage_vertices: Floats
+    cages: CageMeshes
     attachments: Sequence[AttachmentPoint]
     atlas: AtlasImages | None = None
 
@@ -68,7 +69,7 @@ def write_parted_avatar(avatar: PartedAvatar) -> bytes:
     bones, root = add_skeleton(glb, avatar.joints, avatar.attachments)
     skin = add_skin(glb, avatar.joints, bones)
     body = [_add_part(glb, mesh, material, skin) for mesh in avatar.meshes]
-    cages = add_cages(glb, avatar.cage_vertices)
+    cages = add_cages(glb, avatar.cages)
     glb.document["scenes"] = [{"name": "Avatar", "nodes": [root, *body, *cages]}]
     glb.document["scene"] = 0
     return glb.to_bytes()

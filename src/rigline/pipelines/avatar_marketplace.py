@@ -56,11 +56,13 @@ class MarketplaceOptions:
     ``body_type`` is one of the published size tables; ``proportions`` "fit" stretches what no scale
     brings within it, "keep" scales alone. ``atlas_px`` is the width of the colour atlas; one above
     1,024 is judged by the body document's limits, as marketplace validation would refuse it.
+    ``cage_template`` is the user's own template as ``template_text`` gives it, or empty for ours.
     """
 
     body_type: BodyType = "normal"
     proportions: Proportions = "fit"
     atlas_px: int = 1024
+    cage_template: str = ""
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -85,5 +87,6 @@ class MarketplaceOptions:
         return {
             "fit": {"body_type": self.body_type, "proportions": self.proportions},
             "bake": {"atlas_px": self.atlas_px},
+            **({"assemble": {"cage_template": self.cage_template}} if self.cage_template else {}),
             "validate": {"settings": {"body_type": self.body_type, "texture_limit": limit}},
         }

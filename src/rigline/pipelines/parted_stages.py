@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rigline.avatar.atlas import unwrap
 from rigline.avatar.attachments import Attachments, place_attachments
 from rigline.avatar.body_fit import FittedBody, fit_body
 from rigline.avatar.cage import OuterCage, cage_evidence, fit_cage
+from rigline.avatar.cage_transfer import onto_template, own_cages, pushed_out
 from rigline.avatar.canonical import CanonicalMesh
 from rigline.avatar.part_meshes import corner_normals, corner_tangents, part_meshes
 from rigline.avatar.partition import PartedBody, partition, partition_evidence
@@ -18,6 +21,7 @@ from rigline.avatar.solid import solid_body
 from rigline.engine.stage import Produced, StageContext
 from rigline.formats import SourceModel
 from rigline.formats.parted_glb import PartedAvatar, write_parted_avatar
+from rigline.pipelines.cage_template_file import template_from_text
 from rigline.pipelines.source_appearance import DETAIL_SHARE, Atlas, look_of
 from rigline.render.body_picture import png_bytes
 from rigline.render.preview import preview
@@ -66,7 +70,8 @@ def _times(factor: tuple[float, float, float]) -> str:
 def wrap_cage(ctx: StageContext, fit: FittedBody) -> Produced[OuterCage]:
     """The outer cage around the parts."""
     skin = fit.body.skin()
-    cage = fit_cage(skin.vertices, skin.faces, skin.part, fit.joints)
+    laid = fit_cage(skin.vertices, skin.faces, skin.part, fit.joints)
+    cage = pushed_out(laid, skin.vertices, skin.faces, skin.part)
     return Produced(cage, cage_evidence(cage, skin.vertices, skin.faces, skin.part))
 
 
@@ -110,13 +115,18 @@ def bake_textures(
 def assemble(
     ctx: StageContext, fit: FittedBody, cage: OuterCage, attach: Attachments, bake: Atlas
 ) -> Produced[bytes]:
-    """The avatar as GLB: upright, facing +Z, feet on Y = 0, in studs."""
+    """The avatar as GLB: upright, facing +Z, feet on Y = 0, in studs.
+
+    The parameter ``cage_template``, where there is one, is the user's own template.
+    """
     studs = fit.studs_per_height
+    given = ctx.params.get("cage_template")
+    cages = onto_template(template_from_text(given), cage) if given else own_cages(cage)
     glb = write_parted_avatar(
         PartedAvatar(
             part_meshes(fit.body.scaled(studs), uvs=bake.uvs.astype(np.float64)),
             fit.joints * studs,
-            cage.vertices * studs,
+            replace(cages, vertices=cages.vertices * studs),
             attach.points(studs),
             bake.images,
         )
