@@ -31,7 +31,7 @@ import psutil
 
 from benchmarks.serving_plot import plot
 from rigline.bootstrap import Services, in_memory, open_services, set_up_avatar
-from rigline.engine.stage import Arrays, Models
+from rigline.engine.stage import Arrays, Models, StageContext
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.fleet import Member
 from rigline.inference.gateway import Gateway, GatewayLimits
@@ -47,7 +47,9 @@ SAMPLES = Path(__file__).resolve().parent / "samples"
 LIMIT = 64
 """Requests that a client process sends a server at once: all of its clients'."""
 
-Call = tuple[str, dict[str, Any]]
+Call = tuple[str, list[dict[str, Any]]]
+"""A model and the questions that a stage asks it at once."""
+
 Avatar = list[Call]
 
 
@@ -59,8 +61,11 @@ class Recorder:
         self.calls: Avatar = []
 
     def infer(self, model: str, inputs: Arrays) -> dict[str, Any]:
-        self.calls.append((model, dict(inputs)))
-        return self._models.infer(model, inputs)
+        return self.infer_all(model, [inputs])[0]
+
+    def infer_all(self, model: str, questions: Sequence[Arrays]) -> list[dict[str, Any]]:
+        self.calls.append((model, [dict(inputs) for inputs in questions]))
+        return [self._models.infer(model, inputs) for inputs in questions]
 
     def version(self, model: str) -> str:
         return self._models.version(model)
@@ -118,9 +123,10 @@ def record(files: Sequence[Path]) -> list[Avatar]:
 def set_up(models: Models, avatar: Avatar) -> tuple[float, int]:
     """Seconds that an avatar's calls take, and bytes that they move."""
     started, moved = time.perf_counter(), 0
-    for model, inputs in avatar:
-        outputs = models.infer(model, inputs)
-        moved += sum(a.nbytes for a in (*inputs.values(), *outputs.values()))
+    ctx = StageContext(models)
+    for model, questions in avatar:
+        answers = ctx.infer_all(model, questions)
+        moved += sum(a.nbytes for arrays in (*questions, *answers) for a in arrays.values())
     return time.perf_counter() - started, moved
 
 
@@ -164,7 +170,7 @@ def triton(name: str, deployment: Deployment) -> Iterator[Arm]:
         member = Member(name, EndpointKind.ONPREM, LIMIT, TritonEndpoint(plan.grpc))
         gateway = Gateway([member], GatewayLimits(deadline_s=600.0, attempt_s=600.0))
         stack.callback(gateway.close)
-        yield Arm(name, gateway, psutil.Process(server.pid))
+        yield Arm(name, gateway.of_pipeline("benchmark"), psutil.Process(server.pid))
 
 
 def table(cells: Sequence[Cell], summary: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=600, help="of each phase")
     args = parser.parse_args()
     (avatar,) = record([SAMPLES / "goblin.glb"])
-    inputs = next(inputs for model, inputs in avatar if model == MODEL)
+    inputs = next(questions[0] for model, questions in avatar if model == MODEL)
     environment = make_environment(load_settings().triton_home, print)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))

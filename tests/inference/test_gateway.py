@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from rigline.engine.stage import models_for_run
+from rigline.engine.stage import StageContext, models_for_run
 from rigline.errors import ContractViolation, InvalidInput, RiglineError, ServiceUnavailable
 from rigline.inference.contracts import CONTRACTS
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.fleet import Member
-from rigline.inference.gateway import EmbeddedEndpoint, Gateway, GatewayLimits
+from rigline.inference.gateway import AT_ONCE, EmbeddedEndpoint, Gateway, GatewayLimits
 from rigline.inference.metrics import PrometheusMetrics
 from rigline.inference.repository import shipped_repository
 from rigline.inference.routing import EndpointKind, ServedVersion
@@ -191,6 +191,33 @@ def test_a_run_of_a_stage_sees_one_version_whatever_is_loaded_meanwhile() -> Non
         assert gateway.version(MODEL) == TWO.id
         gateway.infer(MODEL, INPUTS)
     assert puppet.asked == [ONE, TWO]
+
+
+class Echo(Puppet):
+    """Answers with what it was asked, when the hall lets it."""
+
+    def infer(
+        self, version: ServedVersion, inputs: Any, timeout_s: float, request_id: str
+    ) -> dict[str, Any]:
+        super().infer(version, inputs, timeout_s, request_id)
+        return {"first": inputs["features"][0, 0, 0]}
+
+
+def test_questions_of_one_run_are_under_way_together_and_answered_in_order() -> None:
+    hall = Hall()
+    echo = Echo(says=hall)
+    questions = [{**INPUTS, "features": np.full((1, 512, 6), number)} for number in range(7)]
+    with gateway_of(onprem("a", echo, limit=16), deadline_s=30.0) as gateway:
+        ctx = StageContext(gateway.of_pipeline("p"))
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(ctx.infer_all, MODEL, questions)
+            hall.expect(AT_ONCE)
+            hall.door.set()
+            assert [answer["first"] for answer in future.result()] == list(range(7))
+        assert ctx.infer_all(MODEL, []) == []
+        with pytest.raises(InvalidInput):
+            ctx.infer_all(MODEL, [questions[0], {}])
+    assert hall.most == AT_ONCE
 
 
 def test_a_version_that_nobody_serves_any_more_fails_at_once_as_transient() -> None:

@@ -58,6 +58,17 @@ class SharedModels(Protocol):
         ...
 
 
+@runtime_checkable
+class ConcurrentModels(Protocol):
+    """Models that gain from being asked several things at once, as a server does that batches."""
+
+    def infer_all(
+        self, model: str, questions: Sequence[Arrays]
+    ) -> list[dict[str, npt.NDArray[np.float32]]]:
+        """The answers in order. Raises as ``Models.infer``, for the first that fails."""
+        ...
+
+
 def models_for_run(models: Models, pipeline: str) -> Models:
     """The models as one run of a stage of this pipeline is to see them."""
     return models.of_pipeline(pipeline) if isinstance(models, SharedModels) else models
@@ -69,6 +80,15 @@ class StageContext:
 
     models: Models
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    def infer_all(
+        self, model: str, questions: Sequence[Arrays]
+    ) -> list[dict[str, npt.NDArray[np.float32]]]:
+        """The answers to questions that do not depend on one another, in order; asked at once where
+        the backend gains from it. Raises as ``Models.infer``."""
+        if isinstance(self.models, ConcurrentModels):
+            return self.models.infer_all(model, questions)
+        return [self.models.infer(model, inputs) for inputs in questions]
 
 
 @dataclass(frozen=True)

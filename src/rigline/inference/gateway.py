@@ -11,8 +11,10 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,9 @@ from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.fleet import Clock, Fleet, Member, Outcome
 from rigline.inference.metrics import GatewayMetrics, NoMetrics
 from rigline.inference.routing import EndpointState, ServedVersion
+
+AT_ONCE: Final = 4
+"""Questions of one run of a stage that are under way at once."""
 
 Outputs = dict[str, npt.NDArray[np.float32]]
 
@@ -194,6 +199,15 @@ class _PipelineModels:
     def infer(self, model: str, inputs: Arrays) -> Outputs:
         """As ``Gateway.infer``, from the pinned version."""
         return self._gateway.ask(self._pinned(model), inputs, self._pipeline)
+
+    def infer_all(self, model: str, questions: Sequence[Arrays]) -> list[Outputs]:
+        """The answers in order, a few of them asked at the same time: a server may batch them, and
+        computes one while another travels."""
+        if len(questions) < 2:
+            return [self.infer(model, inputs) for inputs in questions]
+        self._pinned(model)
+        with ThreadPoolExecutor(min(len(questions), AT_ONCE), "infer") as pool:
+            return list(pool.map(lambda inputs: self.infer(model, inputs), questions))
 
     def version(self, model: str) -> str:
         """The pinned version."""

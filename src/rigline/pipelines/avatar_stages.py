@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,12 +76,11 @@ def ingest(ctx: StageContext, asset: AssetFile) -> Produced[SourceModel]:
 
 def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
     """Find out how the asset stands, and bring it into the canonical frame."""
-    answers = []
-    for view in orientation_views(ingest.mesh, ORIENTATION_SAMPLINGS, SEED):
-        features, neighbours = turned_views(view)
-        answers.append(
-            ctx.models.infer("avatar_orientation", {"features": features, "neighbours": neighbours})
-        )
+    views = orientation_views(ingest.mesh, ORIENTATION_SAMPLINGS, SEED)
+    turned = [turned_views(view) for view in views]
+    answers = ctx.infer_all(
+        "avatar_orientation", [{"features": f, "neighbours": n} for f, n in turned]
+    )
     found = vote_orientation(
         np.stack([a["log_probability"] for a in answers]).astype(np.float64),
         np.stack([a["yaw"] for a in answers]).astype(np.float64),
@@ -135,8 +134,9 @@ def segment_parts(ctx: StageContext, orient: CanonicalMesh) -> Produced[Segmenta
     """Name the part of every vertex and face."""
     asked = face_queries(orient)
     log_sum, named = np.zeros((len(asked.points), N_PARTS)), []
-    for view in body_views(orient, BODY_SAMPLINGS, SEED):
-        seen = _ask_parts(ctx, view, view.to_view(asked.points, asked.normals))
+    views = body_views(orient, BODY_SAMPLINGS, SEED)
+    queries = [view.to_view(asked.points, asked.normals) for view in views]
+    for view, seen in zip(views, _ask_parts(ctx, views, queries), strict=True):
         opinion = view.parts_from_view(seen)
         log_sum += np.log(np.maximum(opinion, 1e-6))
         named.append(asked.at_corners(opinion.argmax(axis=1).astype(np.uint8)))
@@ -147,20 +147,25 @@ def segment_parts(ctx: StageContext, orient: CanonicalMesh) -> Produced[Segmenta
     return Produced(found, label_evidence(orient, found, np.stack(named)))
 
 
-def _ask_parts(ctx: StageContext, view: BodyView, queries: Floats) -> Floats:
-    """Part probabilities (q, 15), asked in pieces so that memory stays bounded."""
-    pieces = []
-    for start in range(0, len(queries), QUERY_CHUNK):
-        answer = ctx.models.infer(
-            "avatar_segmentation",
+def _ask_parts(
+    ctx: StageContext, views: Sequence[BodyView], queries: Sequence[Floats]
+) -> list[Floats]:
+    """Part probabilities (q, 15) of each view, asked in pieces so that memory stays bounded."""
+    starts = range(0, len(queries[0]), QUERY_CHUNK)
+    answers = ctx.infer_all(
+        "avatar_segmentation",
+        [
             {
                 "features": view.features[None],
                 "neighbours": view.neighbours[None],
-                "queries": queries[None, start : start + QUERY_CHUNK],
-            },
-        )
-        pieces.append(answer["probability"][0])
-    return np.concatenate(pieces)
+                "queries": asked[None, start : start + QUERY_CHUNK],
+            }
+            for start in starts  # pieces of one length in a row: a server may batch the views'
+            for view, asked in zip(views, queries, strict=True)
+        ],
+    )
+    pieces = [answer["probability"][0] for answer in answers]
+    return [np.concatenate(pieces[number :: len(views)]) for number in range(len(views))]
 
 
 def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produced[Skeleton]:
