@@ -6,7 +6,7 @@ import numpy as np
 
 from rigline.avatar.atlas import unwrap
 from rigline.avatar.mesh import face_cross
-from rigline.avatar.part_meshes import corner_normals, part_meshes
+from rigline.avatar.part_meshes import CREASE_COSINE, corner_normals, part_meshes
 from tests.support.parted import parted
 
 
@@ -20,9 +20,24 @@ def test_seams_have_one_position_weight_and_normal() -> None:
             weights = mesh.weights.joints[v].tobytes() + mesh.weights.weights[v].tobytes()
             rows.setdefault(place, set()).add(weights)
     assert all(len(found) == 1 for found in rows.values())
-    corners, vertex = corner_normals(body)[~body.lid].reshape(-1, 3), body.faces[~body.lid].ravel()
-    order = np.lexsort(corners.T)
-    assert len(order) == len(vertex)
+
+
+def test_shading_goes_on_across_cuts() -> None:
+    body = parted()
+    skin = np.flatnonzero(~body.lid)
+    normals = corner_normals(body)[skin].reshape(-1, 3)
+    vertex = body.faces[skin].ravel()
+    part = np.repeat(body.face_part[skin], 3)
+    checked = 0
+    for v in np.unique(vertex):
+        corners = np.flatnonzero(vertex == v)
+        if len(set(part[corners].tolist())) > 1:
+            cross = face_cross(body.vertices, body.faces[skin[corners // 3]])
+            flat = cross / np.linalg.norm(cross, axis=1, keepdims=True)
+            if (flat @ flat.T).min() > CREASE_COSINE:
+                assert np.ptp(normals[corners], axis=0).max() < 1e-9
+                checked += 1
+    assert checked > 20
 
 
 def test_meshes_hold_every_triangle_in_its_order() -> None:
