@@ -68,8 +68,9 @@ def _sign_in_page() -> None:
 def _no_role_page(person: str) -> None:
     with st.container(width=560):
         st.title("No role yet")
-        st.write(f"You are signed in as {plain(person)}, who has no role here, or not any more.")
-        st.write("Ask an operator to run:")
+        st.write("Nobody may enter without a role, and there is none, or none any more, for")
+        st.text(person)
+        st.write("Ask an operator to run")
         st.code(f"rigline people grant {person} reviewer", language="sh")
         if office().ui.login == "oidc":
             st.button("Sign out", on_click=st.logout)

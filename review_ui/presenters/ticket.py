@@ -17,6 +17,9 @@ from rigline.review.ticket import UNDO_WINDOW, Ticket, TicketState
 
 EDITED_STAGES: Final = ("orient", "segment", "rig", "skin", "cage", "attach", "assemble")
 
+HEAVY_STAGES: Final = frozenset({"cage"})
+"""Stages that cost time and are computed only for who looks at what they make."""
+
 Address = Callable[[str], str]
 """The signed address of an artifact, by its sha256."""
 
@@ -35,6 +38,11 @@ class Message:
         """A text of the message; empty when it has none."""
         value = self.fields.get(name, "")
         return value if isinstance(value, str) else ""
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        """Stages whose output the editor does not show at the moment."""
+        return frozenset() if self.fields.get("cage") is True else HEAVY_STAGES
 
     @property
     def ops(self) -> dict[str, Sequence[Mapping[str, Any]]]:

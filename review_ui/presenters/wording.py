@@ -9,15 +9,19 @@ from typing import Final
 from rigline.errors import RiglineError
 
 _STEPS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"))
+_ADDRESS: Final = re.compile(r"(www(?=\.)|@|:(?=//))")
+_JOINER: Final = "\u2060"
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 def plain(text: str) -> str:
     """Text that Streamlit's Markdown shows as it is: no markup, no colours, no formulas, one line.
 
-    CommonMark lets every ASCII punctuation mark be escaped by a backslash.
+    CommonMark lets every ASCII punctuation mark be escaped by a backslash. Addresses would become
+    links nonetheless, so an invisible joiner stands where they would be recognised.
     """
-    return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    line = _ADDRESS.sub(rf"\1{_JOINER}", " ".join(text.split()))
+    return _PUNCTUATION.sub(r"\\\1", line)
 
 
 def span(time: timedelta) -> str:

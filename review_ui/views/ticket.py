@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -95,7 +96,8 @@ def _hear(person: str, ticket_id: str) -> None:
 
 def _preview(person: str, message: Message, answer: dict[str, Any]) -> None:
     page = _own(person, message)
-    found = office().previews.preview(preview_job(page, office().services.store), message.ops)
+    job = replace(preview_job(page, office().services.store), unseen=message.unseen)
+    found = office().previews.preview(job, message.ops)
     for stage, data in found.outputs.items():
         office().artifacts.shelf.put(page.ticket.id, found.sha256s[stage], data)
     address = _address(person, page.ticket.id)
@@ -116,7 +118,8 @@ def _decide(person: str, message: Message, answer: dict[str, Any]) -> None:
 
 def _correct(person: str, message: Message, answer: dict[str, Any]) -> None:
     page = _own(person, message)
-    found = office().previews.preview(preview_job(page, office().services.store), message.ops)
+    job = replace(preview_job(page, office().services.store), unseen=present.HEAVY_STAGES)
+    found = office().previews.preview(job, message.ops)
     _finish(person, message, Corrections(found.corrections, message.text("note")))
 
 

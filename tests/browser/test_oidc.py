@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,10 +70,10 @@ def test_the_verified_address_is_who_somebody_is(
         work.people.grant("ann@example.org", PersonRole.REVIEWER, "root", now())
     ann = sign_in(browser, oidc_app, "ann")
     expect(ann.page.get_by_role("button", name="Claim the next")).to_be_visible()
-    expect(ann.page.get_by_text("ann@example.org")).to_be_visible()
+    expect(ann.page.get_by_text(re.compile("ann@.?example.org"))).to_be_visible()
     expect(ann.page.get_by_text("Development sign-in")).to_have_count(0)
     ann.page.reload()
-    expect(ann.page.get_by_text("ann@example.org")).to_be_visible()
+    expect(ann.page.get_by_text(re.compile("ann@.?example.org"))).to_be_visible()
     ann.leave()
 
 

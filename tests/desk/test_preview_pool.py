@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,6 +42,17 @@ def test_a_moved_joint_changes_what_depends_on_it(
     (correction,) = found.corrections
     assert correction.base_artifact_sha256 == page.runs["rig"].sha256
     assert sum(1 for _ in reviewed_job.services.store.blobs()) == before
+
+
+def test_what_nobody_looks_at_is_not_computed(reviewed_job: ReviewedJob, job: PreviewJob) -> None:
+    quick = replace(job, unseen=frozenset({"cage"}))
+    whole = preview_edits(reviewed_job.services, job, ELBOW)
+    found = preview_edits(reviewed_job.services, quick, ELBOW)
+    assert set(found.outputs) == {"rig", "skin", "attach"}
+    assert found.corrections == whole.corrections
+    pull = {"op": "move_cage_vertices", "vertices": [3], "positions": [[0.1, 0.2, 0.3]]}
+    edited = preview_edits(reviewed_job.services, quick, {"cage": [pull], **ELBOW})
+    assert "cage" in edited.outputs
 
 
 def test_a_later_stage_is_corrected_upon_the_earlier_one(

@@ -23,6 +23,13 @@ def test_every_mark_is_escaped(text: str) -> None:
         assert mark.isalnum() or mark in " \\" or shown[place - 1] == "\\"
 
 
+@pytest.mark.parametrize("text", ["www.evil.example", "http://evil.example", "a@evil.example"])
+def test_an_address_is_no_link(text: str) -> None:
+    shown = plain(text)
+    assert shown.replace("\\", "").replace("\u2060", "") == text
+    assert "\u2060" in shown
+
+
 @given(st.text())
 def test_plain_text_is_one_line_and_loses_no_letter(text: str) -> None:
     shown = plain(text)

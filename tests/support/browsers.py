@@ -18,6 +18,7 @@ FLAGS: Final = (
     "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
 )  # fmt: skip
 WAIT_MS: Final = 30_000
+expect.set_options(timeout=WAIT_MS)
 SIZE: Final = {"width": 1280, "height": 720}
 
 

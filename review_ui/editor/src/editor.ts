@@ -18,7 +18,7 @@ import type { Artifacts, BodyFacts, Command, Doubt, EditorData, Refusal, Vec3 } 
 
 const HEARTBEAT_MS = 60_000;
 const IDLE_MS = 150_000;
-const SETTLE_MS = 120;
+const SETTLE_MS = 60;
 
 export class Editor implements Hand {
   readonly body: BodyFacts;
@@ -228,36 +228,46 @@ export class Editor implements Hand {
   private async preview(): Promise<void> {
     if (!this.base || this.pointer.dragging) return;
     const ops = opsOf(this.history.now, this.body);
-    const key = JSON.stringify(ops);
-    if (key === "{}") return this.apply({}, "");
+    const key = this.previewKey();
+    if (!Object.keys(ops).length) return this.apply({}, key);
     if (!this.previews.has(key)) {
       if (!this.data.ticket!.mine) return;
       this.say("Computing the preview…");
       const started = performance.now();
-      const refused = await this.send({ kind: "preview", ops }, { onSeq: (seq: number) => this.asked.set(seq, key) });
+      const refused = await this.send({ kind: "preview", ops, cage: this.cageShown }, { onSeq: (seq: number) => this.asked.set(seq, key) });
       if (refused) return;
       this.panel.root.dataset.previewMs = String(Math.round(performance.now() - started));
     }
     const artifacts = this.previews.get(key);
-    if (artifacts && JSON.stringify(opsOf(this.history.now, this.body)) === key) await this.apply(artifacts, key);
+    if (artifacts && this.previewKey() === key) await this.apply(artifacts, key);
+  }
+
+  /** What the preview shown has to be of: the edits, and the cage only while it is looked at. */
+  private previewKey(): string {
+    return JSON.stringify([opsOf(this.history.now, this.body), this.cageShown]);
+  }
+
+  private get cageShown(): boolean {
+    return this.state.showCage || this.state.tool === "cage";
   }
 
   private async apply(artifacts: Artifacts, key: string): Promise<void> {
     const avatar = { ...this.base!, ...(await changesOf(artifacts)) };
-    if (JSON.stringify(opsOf(this.history.now, this.body)) !== (key || "{}")) return;
+    if (this.previewKey() !== key) return;
     if (avatar.positions !== this.avatar.positions) this.stage.setShape(avatar.positions, avatar.faces);
     this.avatar = avatar;
     this.figure!.setAvatar(avatar);
     this.poses = [];
     const seconds = this.data.preview?.seconds;
-    this.say(key ? `Preview ready${seconds ? ` in ${seconds.toFixed(2)} s` : ""}.` : "");
-    this.panel.root.dataset.previewed = key ? String(Object.keys(artifacts).length) : "0";
+    const changed = Object.keys(artifacts).length;
+    this.say(changed ? `Preview ready${seconds ? ` in ${seconds.toFixed(2)} s` : ""}.` : "");
+    this.panel.root.dataset.previewed = String(changed);
     this.repaint();
   }
 
   private repaint(): void {
     if (!this.figure) return;
-    const { dress, selected, showCage, tool } = this.state;
+    const { dress, selected, tool } = this.state;
     const shown = tool === "brush" && dress === "looks" ? "parts" : dress;
     const labels = this.shownEdits().labels;
     for (const figure of [this.figure, this.before]) {
@@ -265,7 +275,7 @@ export class Editor implements Hand {
       if (shown === "parts") figure?.paintParts(figure === this.before ? this.base!.facePart : relabelled(this.avatar, labels));
       if (shown === "weights") figure?.paintWeights(Math.max(0, this.body.parts.indexOf(selected ?? "")));
     }
-    this.stage.setCage(this.cage(), showCage || tool === "cage");
+    this.stage.setCage(this.cage(), this.cageShown);
     this.stage.draw();
   }
 
@@ -410,7 +420,9 @@ export class Editor implements Hand {
   }
 
   private set(change: Partial<PanelState>): void {
+    const cage = this.cageShown;
     Object.assign(this.state, change);
+    if (this.cageShown && !cage && countEdits(this.history.now)) this.changed(this.history.now);
     if (change.playing === false) {
       this.panel.setCaption("");
       this.figure?.setRest(this.avatar.joints);
@@ -420,7 +432,7 @@ export class Editor implements Hand {
     this.refresh();
   }
 
-  private select(name: string): void {
+  select(name: string): void {
     if (this.state.selected !== name) this.set({ selected: name });
   }
 

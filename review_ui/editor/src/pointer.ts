@@ -27,6 +27,7 @@ export interface Hand {
   /** Take the edits as one step. */
   take(edits: Edits): void;
   hover(x: number | null, y: number): void;
+  select(name: string): void;
 }
 
 type Drag = (x: number, y: number, free: boolean) => Edits | null;
@@ -57,6 +58,7 @@ export class Pointer {
   /** Begin to drag a joint or an attachment by its mark. */
   grab(name: string, event: PointerEvent): void {
     if (!this.hand.mayEdit || event.button !== 0) return;
+    this.hand.select(name);
     const { body, hand } = { body: this.hand.body, hand: this.hand };
     const part = body.parts.indexOf(name);
     const start = hand.edits;

@@ -111,7 +111,7 @@ export type Op =
 export type Ops = Record<string, Op[]>;
 
 export type Command =
-  | { kind: "preview"; ops: Ops }
+  | { kind: "preview"; ops: Ops; cage: boolean }
   | { kind: "approve"; note: string }
   | { kind: "correct"; ops: Ops; note: string }
   | { kind: "reject"; code: string; note: string }

@@ -50,6 +50,8 @@ class PreviewJob:
     asset_sha256: str
     asset_name: str
     overrides: tuple[Override, ...] = ()
+    unseen: frozenset[str] = frozenset()
+    """Stages that nobody looks at now: left out with what depends on them, unless edited."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def preview_edits(
     kept = values if values is not None else {}
     bench = Workbench(store, services.models, job.asset_name, dict(kept))
     kind = kind_of(services.kinds, job.pipeline)
-    pipeline = _shown(kind.pipeline.with_params(job.params))
+    unseen = LEFT_OUT | (job.unseen - {stage for stage, ops in edits.items() if ops})
+    pipeline = _shown(kind.pipeline.with_params(job.params), unseen)
     unknown = [stage for stage in edits if all(s.name != stage for s in pipeline)]
     if unknown:
         raise InvalidInput(f"There is no stage {unknown[0]!r} to correct.", field="stage")
@@ -199,8 +202,13 @@ def _correction(
     )
 
 
-def _shown(pipeline: Pipeline) -> Pipeline:
-    stages = tuple(s for s in pipeline if s.name not in LEFT_OUT)
+def _shown(pipeline: Pipeline, unseen: frozenset[str]) -> Pipeline:
+    """The pipeline without the unseen stages and what depends on them."""
+    left_out: set[str] = set()
+    for stage in pipeline:
+        if stage.name in unseen or left_out & set(stage.inputs):
+            left_out.add(stage.name)
+    stages = tuple(s for s in pipeline if s.name not in left_out)
     return Pipeline(pipeline.name, pipeline.version, stages)
 
 
