@@ -152,6 +152,7 @@ def inbox_and_ticket(browser: Browser, url: str, scheme: str, path: Callable[[st
     keep(ann, path("poses"))
     for key in ("Space", "b", "t", "y"):
         ann.page.keyboard.press(key)
+    expect(ann.editor).to_have_attribute("data-busy", "false")
     keep(ann, path("cage"))
     ann.page.keyboard.press("?")
     expect(ann.page.get_by_role("heading", name="Keys")).to_be_visible()

@@ -12,6 +12,7 @@ _STYLE: Final = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.3rem 1.2rem 0; max-width: none; }
 [class*="st-key-line-"] { padding: 0.5rem 0.9rem; }
 [class*="st-key-line-"] p { font-size: 14px; line-height: 1.35; }
+[data-stale="true"] { opacity: 1 !important; transition: none !important; }
 [data-testid="stImage"] img { border-radius: 6px; }
 .st-key-development { position: fixed; top: 0; left: 50%; transform: translateX(-50%);
   z-index: 1000000; width: auto; }
