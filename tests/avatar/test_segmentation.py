@@ -73,19 +73,20 @@ def test_a_rigid_island_is_of_one_part() -> None:
     assert (found.part == TORSO).all()
 
 
-def test_a_limb_in_one_piece_is_not_swallowed_by_its_larger_part() -> None:
+@pytest.mark.parametrize("assembled", [True, False])
+def test_a_piece_that_spans_a_joint_is_rigid_only_among_rigid_pieces(assembled: bool) -> None:
     vertices, faces = sheet(41)
-    limb = vertices * [0.1, 0.5, 1] + [2, 0, 0]
+    glove = vertices * [0.1, 0.5, 1] + [2, 0, 0]
     mesh = canonical(
-        np.concatenate([vertices, limb]), np.concatenate([faces, faces + len(vertices)])
+        np.concatenate([vertices, glove]), np.concatenate([faces, faces + len(vertices)])
     )
     asked = face_queries(mesh)
     hand, arm = int(Part.LEFT_HAND), int(Part.LEFT_LOWER_ARM)
-    wanted = np.where(asked.points[:, 1] > 0.2, arm, hand)
-    found = segment(mesh, opinion(asked.points, np.where(asked.points[:, 0] > 1, wanted, TORSO)))
-    clear = np.abs(limb[:, 1] - 0.2) > 0.03
-    expected = np.where(limb[:, 1] > 0.2, arm, hand)
-    assert (found.part[len(vertices) :][clear] == expected[clear]).all()
+    body = np.where((asked.points[:, 1] > 0.6) & (not assembled), HEAD, TORSO)
+    on_glove = np.where(asked.points[:, 1] > 0.12, hand, arm)
+    found = segment(mesh, opinion(asked.points, np.where(asked.points[:, 0] > 1, on_glove, body)))
+    forearm = found.part[len(vertices) :][glove[:, 1] < 0.09]
+    assert (forearm == (hand if assembled else arm)).all()
 
 
 def test_an_island_of_its_own_is_no_stray() -> None:

@@ -78,8 +78,8 @@ def assess(subject: Subject, ctx: StageContext) -> dict[str, Any]:
     """Evidence of the stages up to the skin, and joint errors (% of height) and accuracy."""
     upright = stages.orient(ctx, subject.source)
     parts = stages.segment_parts(ctx, upright.value)
-    rig = stages.rig(ctx, upright.value)
-    skin = stages.skin_body(ctx, upright.value, parts.value, rig.value)
+    rig = stages.rig(ctx, subject.source, upright.value)
+    skin = stages.skin_body(ctx, subject.source, upright.value, parts.value, rig.value)
     produced = {"orient": upright, "segment": parts, "rig": rig, "skin": skin}
     return {
         "style": subject.style,

@@ -144,6 +144,7 @@ CONTRACTS: Final[Mapping[str, ModelContract]] = {
                 Tensor("joints", "FP32", (N_PARTS, 3)),
                 Tensor("log_scale", "FP32", (N_PARTS,)),
                 Tensor("dispersion", "FP32", (N_PARTS,)),
+                Tensor("humanoid", "FP32", (1,)),
             ),
             max_batch=32,
         ),

@@ -184,7 +184,11 @@ def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produc
         np.stack([v.parts_from_view(d) for v, d in zip(views, answer["dispersion"], strict=True)]),
     )
     kept = keep_joints(ingest.rig, orient, join_opinions(opinions), reuses_rig(ctx))
-    evidence = {**_joint_report(kept.skeleton, joint_evidence(opinions)), "source_rig": kept.state}
+    evidence = {
+        "humanoid": float(answer["humanoid"].mean()),
+        **_joint_report(kept.skeleton, joint_evidence(opinions)),
+        "source_rig": kept.state,
+    }
     return Produced(kept.skeleton, evidence, kept.messages)
 
 
