@@ -28,6 +28,7 @@ class Measured(Protocol):
 def plot(cells: Sequence[Measured], path: Path) -> None:
     """Throughput, latency (p50 solid, p99 dotted) and CPU seconds of each arm."""
     figure, (speed, wait, cost) = plt.subplots(1, 3, figsize=(13, 3.8))
+    wait.set_yscale("log")
     for arm, colour in zip(dict.fromkeys(c.arm for c in cells), COLOURS, strict=False):
         own = [c for c in cells if c.arm == arm]
         clients = [c.clients for c in own]
@@ -45,8 +46,8 @@ def plot(cells: Sequence[Measured], path: Path) -> None:
         axis.set_xlabel("clients")
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
-        axis.set_ylim(bottom=bottom)
-    wait.set_yscale("log")
+        if bottom is not None:
+            axis.set_ylim(bottom=bottom)
     speed.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=110, metadata={"Software": None})
