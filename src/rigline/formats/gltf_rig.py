@@ -139,9 +139,12 @@ class RigShelf:
         ):
             if joint in self._bound or not np.isfinite(matrix).all():
                 continue
-            if abs(np.linalg.det(matrix[:3, :3])) > 1e-30:
-                place = world_from_bind @ np.linalg.inv(matrix)[:, 3]
-                self._positions[self._bones[joint]] = place[:3]
+            linear, origin = matrix[:3, :3], matrix[:3, 3]
+            if abs(np.linalg.det(linear)) > 1e-30:
+                place = -np.linalg.solve(linear, origin)
+                self._positions[self._bones[joint]] = (
+                    world_from_bind[:3, :3] @ place + world_from_bind[:3, 3]
+                )
                 self._bound.add(joint)
 
     def _warn(self) -> None:

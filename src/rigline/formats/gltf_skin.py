@@ -40,6 +40,8 @@ def skinned(
         inverse = matrices.reshape(-1, 4, 4).transpose(0, 2, 1)
     if len(inverse) < len(joints) or not len(joints):
         raise InvalidInput(f"{skin.where} lacks bind matrices or joints.")
+    if joints.max() >= len(tree.nodes):
+        raise InvalidInput(f"{skin.where} names a joint that does not exist.")
     world_from_bind = np.stack(
         [tree.nodes[j].world_from_node @ m for j, m in zip(joints, inverse, strict=False)]
     )
