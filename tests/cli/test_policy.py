@@ -198,7 +198,6 @@ def test_reports_that_cannot_be_judged_are_told_and_stop_no_other(tmp_path: Path
         (["simulate", "bad.toml", "empty"], "cannot be used"),
         (["simulate", "mine.toml", "empty"], "No *report.json lies in empty"),
         (["simulate", "mine.toml", "nowhere"], "There is no report or folder nowhere"),
-        (["simulate", "mine.toml"], "Missing argument"),
     ],
 )
 def test_wrong_commands_exit_with_2_and_say_why(

@@ -136,6 +136,19 @@ def test_where_people_have_roles_the_command_line_heeds_them(tmp_path: Path) -> 
     assert run("review", "claim", ticket, "--as", "ann").exit_code == 1
 
 
+def test_another_policy_is_tried_on_the_jobs_of_the_ledger(tmp_path: Path) -> None:
+    job = in_review(tmp_path)
+    in_review(tmp_path, "one")
+    (tmp_path / "mild.toml").write_text(
+        POLICY.replace("review_below = 1.0", "review_below = 0.5").replace("words", "mild", 1)
+    )
+    told = found("policy", "simulate", tmp_path / "mild.toml")
+    assert (told["judged"], told["before"]["review"], told["after"]["accept"]) == (2, 2, 1)
+    (changed,) = told["changed"]
+    assert (changed["report"], changed["after"]["verdict"]) == (job["id"], "accept")
+    assert found("policy", "simulate", tmp_path / "mild.toml", "--creator", "zoe")["judged"] == 0
+
+
 def test_pipelines_that_are_not_there_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

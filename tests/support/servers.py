@@ -64,7 +64,7 @@ def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None
 
 
 @contextmanager
-def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
+def prefect_server(folder: Path, *, ui: bool = False) -> Iterator[dict[str, str]]:
     """A Prefect server with a home of its own; gives the environment that leads to it."""
     port = free_port()
     env = {
@@ -77,7 +77,7 @@ def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
     }
     command = [
         sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
-        "--port", str(port), "--no-ui",
+        "--port", str(port), *(() if ui else ("--no-ui",)),
     ]  # fmt: skip
     log = folder / "server.log"
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from rigline.cli.console import shown
 from rigline.errors import InvalidInput
 from rigline.pipelines.report import Report
+from rigline.triage.evidence import as_measured
 from rigline.triage.simulation import PastJob
 from rigline.triage.subject import Subject
 
@@ -55,7 +54,7 @@ def read_past_job(path: Path, creator: str | None = None, batch: str | None = No
     return PastJob(
         name=shown(path),
         subject=Subject(report.asset.sha256, creator, batch),
-        evidence={name: _as_measured(entry.evidence) for name, entry in report.stages.items()},
+        evidence={name: as_measured(entry.evidence) for name, entry in report.stages.items()},
         verdict=report.verdict,
         confidence=report.confidence,
         audit=report.audit,
@@ -67,10 +66,3 @@ def _reports_in(place: Path) -> Iterator[Path]:
         yield from sorted(path for path in place.rglob(PATTERN) if path.is_file())
     else:
         yield place
-
-
-def _as_measured(value: Any) -> Any:
-    """Evidence as the stage gave it: JSON has no NaN, so that a report holds null in its place."""
-    if isinstance(value, dict):
-        return {name: _as_measured(inner) for name, inner in value.items()}
-    return math.nan if value is None else value

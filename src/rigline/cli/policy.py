@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rigline.bootstrap import load_policy
 from rigline.cli.console import ExitCode, fail, messages, results
+from rigline.cli.ledger_session import opened_ledger
 from rigline.cli.past_reports import find_reports, read_past_job
 from rigline.cli.policy_tables import (
     change_table,
@@ -98,14 +99,19 @@ def diff_policies(
 def simulate_policy(
     file: PolicyFile,
     reports: Annotated[
-        list[Path],
-        typer.Argument(metavar="REPORT...", help="report.json files, or folders that hold them."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[REPORT...]",
+            help="report.json files, or folders that hold them; by default the jobs of the ledger.",
+        ),
+    ] = None,
     creator: Annotated[
-        str | None, typer.Option(help="Whose jobs these were; reports do not know.")
+        str | None,
+        typer.Option(help="Whose reports these are; of the ledger, only these jobs."),
     ] = None,
     batch: Annotated[
-        str | None, typer.Option(help="Of which batch they were; reports do not know.")
+        str | None,
+        typer.Option(help="Of which batch they are; of the ledger, only this batch."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -116,10 +122,13 @@ def simulate_policy(
     """
     try:
         candidate = _policy(file)
-        found = find_reports(reports)
+        found = find_reports(reports) if reports else []
     except RiglineError as error:
         fail(error)
-    jobs, unread = _read_all(found, creator, batch)
+    if reports:
+        jobs, unread = _read_all(found, creator, batch)
+    else:
+        jobs, unread = _jobs_of_ledger(creator, batch), {}
     simulation = simulate(jobs, candidate)
     failed = {**unread, **simulation.failed}
     if as_json:
@@ -145,6 +154,14 @@ def _read_all(
             except InvalidInput as error:
                 unread[str(path)] = str(error)
     return jobs, unread
+
+
+def _jobs_of_ledger(creator: str | None, batch: str | None) -> list[PastJob]:
+    with opened_ledger() as ledger:
+        from rigline.db.jobs import JobFilter
+        from rigline.jobs.past_jobs import past_jobs
+
+        return list(past_jobs(ledger, JobFilter(creator=creator, batch=batch)))
 
 
 def _simulation_json(

@@ -25,7 +25,7 @@ def waiting(ledger: Ledger, now: datetime, which: JobFilter = ALL_JOBS) -> list[
     Those that are queued, parked, or at work without a worker; states in ``which`` are not heeded.
     """
     states = (JobState.QUEUED, JobState.PARKED, *AT_WORK)
-    found = _all(ledger, replace(which, states=states))
+    found = jobs_that(ledger, replace(which, states=states))
     ready = [job for job in found if job.state not in AT_WORK or is_lost(job, now)]
     return sorted(ready, key=lambda job: (-job.priority, job.created_at, job.id))
 
@@ -44,7 +44,7 @@ def replay(ledger: Ledger, which: JobFilter, now: datetime) -> list[Job]:
             state=str(wrong[0]),
         )
     back: list[Job] = []
-    for job in list(_all(ledger, replace(which, states=which.states or REPLAYED))):
+    for job in list(jobs_that(ledger, replace(which, states=which.states or REPLAYED))):
         with suppress(ReviewConflict), ledger.transaction() as work:
             back.append(work.jobs.transition(job, JobAction.RETRY, now))
     return back
@@ -65,7 +65,8 @@ def replay_job(ledger: Ledger, job_id: str, now: datetime) -> Job:
         return work.jobs.transition(job, JobAction.RETRY, now)
 
 
-def _all(ledger: Ledger, which: JobFilter) -> Iterator[Job]:
+def jobs_that(ledger: Ledger, which: JobFilter) -> Iterator[Job]:
+    """All jobs that fit, the newest first, read page by page."""
     after: str | None = None
     while True:
         with ledger.reading() as work:

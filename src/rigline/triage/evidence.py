@@ -72,6 +72,13 @@ def broken_rules(evidence: JobEvidence, policy: Policy) -> tuple[BrokenRule, ...
     )
 
 
+def as_measured(value: Any) -> Any:
+    """Stored evidence as the stage gave it: JSON has no NaN, and holds null in its place."""
+    if isinstance(value, Mapping):
+        return {name: as_measured(inner) for name, inner in value.items()}
+    return math.nan if value is None else value
+
+
 def _measures_of_joints(evidence: JobEvidence, policy: Policy) -> Iterator[Measure]:
     if not policy.joints or JOINT_STAGE not in evidence:
         return

@@ -1,0 +1,121 @@
+"""A run triggered by hand: the Prefect UI's form explains itself, and its pages show the result.
+
+With ``RIGLINE_PICTURES`` naming a folder, the pages are kept there as pictures for the docs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import chromium
+from tests.support.servers import prefect_server, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(400)]
+
+SAMPLE = Path("benchmarks/samples/goblin.glb")
+SLOW_MS = 120_000
+POLICY = """
+name = "doubts-every-rig"
+version = 1
+calibrated = false
+review_below = 1.0
+[[stages.rig]]
+evidence = "vote_dispersion"
+good = 0.0
+bad = 1.0
+reason = "the votes lie {value:.3f} apart"
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[dict[str, str]]:
+    """Server with its UI, deployments and a worker."""
+    folder = tmp_path_factory.mktemp("ui")
+    (folder / "policy.toml").write_text(POLICY)
+    with prefect_server(folder, ui=True) as server:
+        env = {
+            **server,
+            "PYTHONPATH": str(root),
+            "RIGLINE_STORE": str(folder / "store"),
+            "RIGLINE_DATABASE": f"sqlite:///{folder / 'ledger.db'}",
+            "RIGLINE_POLICY": str(folder / "policy.toml"),
+        }
+        prefect = [sys.executable, "-m", "prefect"]
+        for command in (
+            ["work-pool", "create", "rigline", "--type", "process"],
+            ["--no-prompt", "deploy", "--all"],
+        ):
+            subprocess.run([*prefect, *command], env=env, cwd=root, check=True, capture_output=True)
+        worker = [*prefect, "worker", "start", "--pool", "rigline", "--prefetch-seconds", "1"]
+        with running(worker, env, folder / "worker.log", cwd=root):
+            yield env
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+        page.set_default_timeout(SLOW_MS)
+        yield page
+
+
+def test_a_run_from_the_form_ends_in_the_review_queue(
+    stack: dict[str, str], page: Page, root: Path
+) -> None:
+    api = stack["PREFECT_API_URL"]
+    ui = api.removesuffix("/api")
+    deployment = _get(f"{api}/deployments/name/avatar_auto_setup/default")
+    page.goto(f"{ui}/deployments/deployment/{deployment['id']}/run")
+    expect(page.get_by_text("Path of the mesh, as the worker sees it")).to_be_visible()
+    expect(page.get_by_text("Of two jobs the larger number goes first.")).to_be_visible()
+    page.locator("textarea").first.fill("/meshes/goblin.glb")
+    _keep(page, "prefect_form")
+    page.locator("textarea").first.fill(str(root / SAMPLE))
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(f"**/{deployment['id']}?tab=Runs")
+    wanted = {"deployments": {"id": {"any_": [deployment["id"]]}}}
+    (run,) = _post(f"{api}/flow_runs/filter", wanted)
+    page.goto(f"{ui}/runs/flow-run/{run['id']}")
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    expect(page.get_by_text("validate").first).to_be_visible()
+    _keep(page, "prefect_run")
+    (artifact,) = _post(f"{api}/artifacts/filter", {"artifacts": {"type": {"any_": ["markdown"]}}})
+    page.goto(f"{ui}/artifacts/artifact/{artifact['id']}")
+    expect(page.get_by_text("goblin.glb: review").first).to_be_visible()
+    expect(page.locator("img[alt=preview]")).to_be_visible()
+    _keep(page, "prefect_artifact")
+    done = subprocess.run(
+        [sys.executable, "-m", "rigline", "review", "list", "--json"],
+        env=stack, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (ticket,) = json.loads(done.stdout)
+    assert (ticket["state"], ticket["flagged"]) == ("open", ["rig"])
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)
+
+
+def _post(url: str, body: object) -> Any:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def _keep(page: Page, name: str) -> None:
+    if folder := os.environ.get("RIGLINE_PICTURES"):
+        page.wait_for_timeout(1500)  # for the graph to be drawn; a picture is no assertion
+        page.screenshot(path=Path(folder) / f"{name}.png")
