@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,8 +77,12 @@ def test_a_run_from_the_form_ends_in_the_review_queue(
     ui = api.removesuffix("/api")
     deployment = _get(f"{api}/deployments/name/avatar_auto_setup/default")
     page.goto(f"{ui}/deployments/deployment/{deployment['id']}/run")
-    expect(page.get_by_text("Path of the mesh, as the worker sees it")).to_be_visible()
-    expect(page.get_by_text("Of two jobs the larger number goes first.")).to_be_visible()
+    expect(page.get_by_text("Path of the mesh, as the worker sees it")).to_be_visible(
+        timeout=SLOW_MS
+    )
+    expect(page.get_by_text("Of two jobs the larger number goes first.")).to_be_visible(
+        timeout=SLOW_MS
+    )
     page.locator("textarea").first.fill("/meshes/goblin.glb")
     _keep(page, "prefect_form")
     page.locator("textarea").first.fill(str(root / SAMPLE))
@@ -86,13 +91,16 @@ def test_a_run_from_the_form_ends_in_the_review_queue(
     wanted = {"deployments": {"id": {"any_": [deployment["id"]]}}}
     (run,) = _post(f"{api}/flow_runs/filter", wanted)
     page.goto(f"{ui}/runs/flow-run/{run['id']}")
-    expect(page.get_by_text("Completed").first).to_be_visible()
-    expect(page.get_by_text("validate").first).to_be_visible()
+    _wait_for_completion(f"{api}/flow_runs/{run['id']}")
+    page.reload()
+    expect(page.get_by_text("Completed").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.get_by_text("validate").first).to_be_visible(timeout=SLOW_MS)
     _keep(page, "prefect_run")
-    (artifact,) = _post(f"{api}/artifacts/filter", {"artifacts": {"type": {"any_": ["markdown"]}}})
+    of_run = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}, "type": {"any_": ["markdown"]}}}
+    (artifact,) = _post(f"{api}/artifacts/filter", of_run)
     page.goto(f"{ui}/artifacts/artifact/{artifact['id']}")
-    expect(page.get_by_text("goblin.glb: review").first).to_be_visible()
-    expect(page.locator("img[alt=preview]")).to_be_visible()
+    expect(page.get_by_text("goblin.glb: review").first).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("img[alt=preview]")).to_be_visible(timeout=SLOW_MS)
     _keep(page, "prefect_artifact")
     done = subprocess.run(
         [sys.executable, "-m", "rigline", "review", "list", "--json"],
@@ -100,6 +108,14 @@ def test_a_run_from_the_form_ends_in_the_review_queue(
     )  # fmt: skip
     (ticket,) = json.loads(done.stdout)
     assert (ticket["state"], ticket["flagged"]) == ("open", ["rig"])
+
+
+def _wait_for_completion(url: str) -> None:
+    deadline = time.monotonic() + SLOW_MS / 1000
+    while (state := _get(url)["state_type"]) != "COMPLETED":
+        assert state in ("SCHEDULED", "PENDING", "RUNNING"), state
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def _get(url: str) -> Any:
