@@ -68,6 +68,7 @@ format: setup  ## format and mend what the linter can
 
 pictures: setup  ## draw the README's pictures again
 	$(BIN)/python -m benchmarks.pose_sweep --out docs/pictures
+	$(BIN)/python -m benchmarks.marketplace --body-type normal --pictures docs/pictures
 
 train:  ## draw characters, train the models, assess and export them (hours); see training/
 	$(MAKE) -C training train

@@ -194,7 +194,7 @@ def main() -> None:
             )
     print(f"median time of a first run {np.median(times):.2f} s")
     for k in range(0, len(rows), 4):
-        sheet = png_bytes(grid(rows[k : k + 4]))
+        sheet = png_bytes(grid(rows[k : k + 4]), colours=128)
         write_file(args.pictures / f"marketplace_{k // 4}.png", sheet)
 
 
