@@ -15,7 +15,16 @@ from rigline.review import queue
 from rigline.review.actions import ActionKind
 from rigline.review.decision import Approval, Corrections, DecisionKind
 from rigline.review.memory import MemoryTicketStore
-from rigline.review.ticket import PREFERENCE, UNDO_WINDOW, Actor, Role, Ticket, TicketState
+from rigline.review.ticket import (
+    OVERDUE_AFTER,
+    PREFERENCE,
+    RISE,
+    UNDO_WINDOW,
+    Actor,
+    Role,
+    Ticket,
+    TicketState,
+)
 from tests.support.tickets import (
     ANN,
     BOB,
@@ -132,7 +141,7 @@ def test_a_heartbeat_keeps_the_claim_and_leaves_no_audit() -> None:
 def test_who_slept_through_the_lease_is_fenced_off() -> None:
     store = filled(open_ticket(1))
     old = claimed(store)
-    assert queue.sweep(store, NOW + LEASE) == queue.Swept(1, 0, 0)
+    assert queue.sweep(store, NOW + LEASE) == queue.Swept(1, 0, 0, 1)
     new = claimed(store, BOB, NOW + LEASE)
     assert new.fencing_token > old.fencing_token
     with pytest.raises(ReviewConflict) as caught:
@@ -196,7 +205,7 @@ def test_undo_ends_when_settling_begins() -> None:
         queue.undo(store, "t1", ANN, ticket.fencing_token, NOW + UNDO_WINDOW, LEASE)
     assert caught.value.fields["conflict"] == "too_late"
     assert queue.sweep(store, NOW + UNDO_WINDOW).settled == 1
-    assert queue.sweep(store, NOW + UNDO_WINDOW) == queue.Swept(0, 0, 0)
+    assert queue.sweep(store, NOW + UNDO_WINDOW) == queue.Swept(0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("swept", [True, False])
@@ -241,7 +250,20 @@ def test_a_sweep_goes_on_past_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
     store = filled(*(open_ticket(n) for n in range(10)))
     for _ in range(10):
         claimed(store)
-    assert queue.sweep(store, NOW + LEASE) == queue.Swept(10, 0, 0)
+    assert queue.sweep(store, NOW + LEASE) == queue.Swept(10, 0, 0, 3)
+
+
+def test_a_ticket_that_waits_too_long_overtakes_and_rises_again_only_a_day_later() -> None:
+    store = filled(open_ticket(1), open_ticket(2, priority=RISE - 1, overdue_at=NOW + LEASE))
+    for raised, at in ((1, NOW), (0, NOW), (0, NOW + SECOND)):
+        assert queue.sweep(store, at).raised == raised
+    assert store.get("t1").priority == RISE
+    assert claimed(store, now=NOW + SECOND).id == "t1"
+    assert claimed(store, BOB, NOW + SECOND).id == "t2"
+    assert queue.sweep(store, NOW + LEASE).raised == 0, "somebody has it"
+    both = queue.sweep(store, NOW + OVERDUE_AFTER)
+    assert (both.expired, both.raised) == (2, 2)
+    assert (store.get("t1").priority, store.get("t2").priority) == (2 * RISE, 2 * RISE - 1)
 
 
 def test_an_unknown_ticket_and_an_impossible_lease_are_the_callers_mistakes() -> None:
@@ -288,4 +310,5 @@ def test_sweeps_at_once_move_each_ticket_once() -> None:
     swept = in_threads(lambda _: ["expired"] * queue.sweep(store, NOW + LEASE).expired)
     assert len(swept) == TICKETS
     kinds = Counter(e.action for n in range(TICKETS) for e in store.audit(f"t{n}"))
-    assert kinds == {ActionKind.CLAIM: TICKETS, ActionKind.EXPIRE_LEASE: TICKETS}
+    once = (ActionKind.CLAIM, ActionKind.EXPIRE_LEASE, ActionKind.RAISE_PRIORITY)
+    assert kinds == dict.fromkeys(once, TICKETS)

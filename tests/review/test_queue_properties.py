@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
+from rigline.db.ledger import Ledger
 from rigline.errors import ReviewConflict
 from rigline.review import queue
 from rigline.review.actions import ActionKind
 from rigline.review.memory import MemoryTicketStore
-from rigline.review.ticket import SYSTEM, UNDO_WINDOW, Actor, TicketState
+from rigline.review.ticket import OVERDUE_AFTER, RISE, SYSTEM, UNDO_WINDOW, Actor, TicketState
+from rigline.review.ticket_store import TicketStore
 from rigline.review.transitions import legal_actions
+from tests.support.ledgers import LedgerTickets, opened
 from tests.support.tickets import ANN, BOB, LEASE, LIZ, NOW, action, open_ticket
 
 N_TICKETS = 2
 EDGES = {
-    "open": {"claimed"},
+    "open": {"claimed", "open"},
     "claimed": {"open", "held", "escalated", "decided"},
     "held": {"open", "escalated"},
-    "escalated": {"claimed"},
+    "escalated": {"claimed", "escalated"},
     "decided": {"claimed", "closed"},
     "closed": {"open"},
 }
-"""Where a ticket may go from each state; a heartbeat alone stays."""
+"""Where a ticket may go from each state. It stays by a rise in priority, and by a heartbeat, which
+the audit does not mention."""
 
 FREEING = {
     ActionKind.RELEASE, ActionKind.EXPIRE_LEASE, ActionKind.HOLD, ActionKind.SKIP,
     ActionKind.ESCALATE, ActionKind.APPROVE, ActionKind.CORRECT, ActionKind.REJECT,
 }  # fmt: skip
+WAITS = [timedelta(seconds=1), UNDO_WINDOW / 6, UNDO_WINDOW, LEASE, OVERDUE_AFTER]
 people = st.sampled_from([ANN, BOB, LIZ, SYSTEM])
 tickets = st.sampled_from([f"t{n}" for n in range(N_TICKETS)])
 
@@ -49,10 +64,13 @@ class Memory:
 class ReviewQueue(RuleBasedStateMachine):
     """People act with tokens old and new while the clock runs; every success is checked."""
 
+    def new_store(self) -> TicketStore:
+        return MemoryTicketStore()
+
     @initialize()
     def fill(self) -> None:
         self.now = NOW
-        self.store = MemoryTicketStore()
+        self.store = self.new_store()
         self.known = {f"t{n}": Memory() for n in range(N_TICKETS)}
         for number in range(N_TICKETS):
             self.store.add(open_ticket(number, priority=number % 2))
@@ -81,7 +99,11 @@ class ReviewQueue(RuleBasedStateMachine):
         actor, kind = data.draw(st.sampled_from(tries))
         self.attempt(actor, ticket_id, kind, known.tokens[-1])
 
-    @rule(wait=st.sampled_from([timedelta(seconds=1), timedelta(seconds=5), UNDO_WINDOW, LEASE]))
+    @rule(
+        wait=st.sampled_from(
+            [timedelta(seconds=1), UNDO_WINDOW / 6, UNDO_WINDOW, LEASE, OVERDUE_AFTER]
+        )
+    )
     def wait(self, wait: timedelta) -> None:
         self.now += wait
 
@@ -92,7 +114,9 @@ class ReviewQueue(RuleBasedStateMachine):
         queue.sweep(self.store, self.now)
         for ticket_id, ticket in before.items():
             after = self.store.get(ticket_id)
-            assert (after != ticket) == ticket.is_due(self.now)
+            moved = ticket.is_due(self.now) or ticket.is_overdue(self.now)
+            assert (after != ticket) == moved
+            assert not after.is_overdue(self.now)
             if ticket.state == TicketState.CLAIMED and after != ticket:
                 self.known[ticket_id].holder = None
 
@@ -112,6 +136,11 @@ class ReviewQueue(RuleBasedStateMachine):
             self.took(ticket_id, actor)
         elif kind == ActionKind.HEARTBEAT or kind in FREEING - {ActionKind.EXPIRE_LEASE}:
             assert (actor.name, token) == (known.holder, known.tokens[-1])
+        elif kind == ActionKind.RAISE_PRIORITY:
+            assert actor == SYSTEM
+            assert before.is_overdue(self.now)
+            after = self.store.get(ticket_id)
+            assert (after.priority, after.state) == (before.priority + RISE, before.state)
         if kind in FREEING:
             known.holder = None
         if kind == ActionKind.SKIP:
@@ -141,7 +170,51 @@ class ReviewQueue(RuleBasedStateMachine):
             assert ticket.state == state
 
 
+class SqlReviewQueue(ReviewQueue):
+    """The same over a ledger, in which each step is a transaction."""
+
+    model: ClassVar[Path]
+
+    @classmethod
+    def over(cls, folder: Path) -> type[SqlReviewQueue]:
+        """Machines whose ledgers are copies of an empty one in that folder."""
+        cls.model = folder / "model.db"
+        with opened(f"sqlite:///{cls.model}") as ledger:
+            ledger.upgrade()
+        return cls
+
+    def new_store(self) -> TicketStore:
+        path = self.model.with_name("ledger.db")
+        for old in self.model.parent.glob("ledger.db*"):
+            old.unlink()
+        shutil.copy(self.model, path)
+        self.ledger = Ledger(f"sqlite:///{path}")
+        return LedgerTickets(self.ledger)
+
+    def teardown(self) -> None:
+        if hasattr(self, "ledger"):
+            self.ledger.close()
+
+
 TestReviewQueue = ReviewQueue.TestCase
 TestReviewQueue.settings = settings(
     max_examples=150, stateful_step_count=60, deadline=None, derandomize=True
 )
+
+
+def test_the_same_holds_in_a_ledger(tmp_path: Path) -> None:
+    run_state_machine_as_test(
+        SqlReviewQueue.over(tmp_path),
+        settings=settings(
+            max_examples=12, stateful_step_count=40, deadline=None, derandomize=True, database=None
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_the_same_holds_in_a_ledger_for_long(tmp_path: Path) -> None:
+    run_state_machine_as_test(
+        SqlReviewQueue.over(tmp_path),
+        settings=settings(max_examples=300, stateful_step_count=60, deadline=None, database=None),
+    )

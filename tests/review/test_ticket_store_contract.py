@@ -139,6 +139,29 @@ def test_what_is_due_comes_longest_overdue_first(store: TicketStore) -> None:
     assert store.due(NOW + UNDO_WINDOW - SECOND, 100) == []
 
 
+def test_what_waits_too_long_comes_longest_overdue_first(store: TicketStore) -> None:
+    for number, state in enumerate(TicketState):
+        store.add(numbered(ticket_in(state, overdue_at=NOW + number * SECOND), number))
+    store.add(open_ticket(8, overdue_at=NOW - SECOND))
+    store.add(open_ticket(9, overdue_at=None))
+    waiting = {state: f"t{n}" for n, state in enumerate(TicketState)}
+    late = ["t8", waiting[TicketState.OPEN], waiting[TicketState.ESCALATED]]
+    assert [ticket.id for ticket in store.overdue(NOW + LEASE, 100)] == late
+    assert [ticket.id for ticket in store.overdue(NOW + LEASE, 2)] == late[:2]
+    assert [ticket.id for ticket in store.overdue(NOW - SECOND, 100)] == ["t8"]
+    assert store.overdue(NOW - 2 * SECOND, 100) == []
+
+
+def test_who_skipped_a_ticket_is_kept_whatever_was_seen_of_it(store: TicketStore) -> None:
+    store.add(open_ticket(1, skipped_by=frozenset({"ann", "bob"})))
+    for version, skipped_by in enumerate(({"bob", 'c,"le\u0416'}, set(), {"ann"}), 1):
+        ticket = open_ticket(1, skipped_by=frozenset(skipped_by), version=version)
+        assert store.compare_and_set(ticket, version - 1)
+        assert store.get("t1") == ticket
+    assert offered(store, "ann") == []
+    assert offered(store, "bob") == ["t1"]
+
+
 def test_audit_entries_stay_in_order_and_apart(store: TicketStore) -> None:
     ticket, entries = open_ticket(), []
     for kind in (ActionKind.CLAIM, ActionKind.SKIP):

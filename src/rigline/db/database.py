@@ -51,7 +51,7 @@ def open_engine(database: str) -> Engine:
             f"The database {url.render_as_string()} needs the library psycopg.",
             remedy="Run pip install 'rigline[postgres]'.",
         ) from error
-    event.listen(engine, "begin", _begin_postgresql)
+    event.listen(engine, "connect", _connect_postgresql)
     return engine
 
 
@@ -104,8 +104,10 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _begin_postgresql(connection: Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
+def _connect_postgresql(connection: Any, _record: Any) -> None:
+    """Once for a connection and not in each transaction, which would cost a round trip."""
+    connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
+    connection.commit()
 
 
 @contextmanager

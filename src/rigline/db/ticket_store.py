@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Select,
     and_,
@@ -18,9 +20,12 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    type_coerce,
+    union_all,
     update,
 )
 
+from rigline.db.columns import Json
 from rigline.db.database import insert_once
 from rigline.db.tables import AUDIT_ENTRIES, TICKET_SKIPS, TICKETS
 from rigline.db.ticket_rows import audit_entry_of, audit_row, ticket_of, ticket_row
@@ -32,6 +37,7 @@ from rigline.review.ticket_store import require_growth
 from rigline.review.transitions import AuditEntry
 
 T = TICKETS.c
+SKIPS: Final = "skipped_by"
 
 
 class SqlTicketStore:
@@ -45,9 +51,11 @@ class SqlTicketStore:
     def __init__(self, connection: Connection, *, locking: bool = False) -> None:
         self._connection = connection
         self._locking = locking and connection.dialect.name == "postgresql"
+        self._select = _select_with_skips(connection.dialect.name)
+        self._seen: dict[tuple[str, int], frozenset[str]] = {}
 
     def get(self, ticket_id: str) -> Ticket:
-        found = self._tickets(select(TICKETS).where(T.id == ticket_id))
+        found = self._tickets(self._select.where(T.id == ticket_id))
         if not found:
             raise InvalidInput(
                 f"There is no ticket {ticket_id!r}.",
@@ -59,7 +67,7 @@ class SqlTicketStore:
     def add(self, ticket: Ticket) -> None:
         if not insert_once(self._connection, TICKETS, ticket_row(ticket)):
             raise self._duplicate(ticket)
-        self._keep_skips(ticket)
+        self._keep_skips(ticket, frozenset())
 
     def compare_and_set(self, ticket: Ticket, expected_version: int) -> bool:
         require_growth(ticket, expected_version)
@@ -70,7 +78,7 @@ class SqlTicketStore:
         )
         if changed.rowcount != 1:
             return False
-        self._keep_skips(ticket)
+        self._keep_skips(ticket, self._seen.get((ticket.id, expected_version)))
         return True
 
     def claimable(self, reviewer: str, role: Role, now: datetime, limit: int) -> Sequence[Ticket]:
@@ -89,13 +97,13 @@ class SqlTicketStore:
 
     def due(self, now: datetime, limit: int) -> Sequence[Ticket]:
         return self._tickets(
-            select(TICKETS).where(T.due_at <= now).order_by(T.due_at, T.id).limit(limit)
+            self._select.where(T.due_at <= now).order_by(T.due_at, T.id).limit(limit)
         )
 
     def overdue(self, now: datetime, limit: int) -> Sequence[Ticket]:
         waits = T.state.in_([str(TicketState.OPEN), str(TicketState.ESCALATED)])
         return self._tickets(
-            select(TICKETS).where(waits, T.overdue_at <= now).order_by(T.overdue_at, T.id)
+            self._select.where(waits, T.overdue_at <= now).order_by(T.overdue_at, T.id)
             .limit(limit)
         )  # fmt: skip
 
@@ -103,7 +111,7 @@ class SqlTicketStore:
         self, states: Sequence[TicketState] = (), *, job_id: str | None = None, limit: int = 100
     ) -> Sequence[Ticket]:
         """At most ``limit`` tickets, in the order of the queue; no states means all."""
-        query = select(TICKETS).order_by(T.priority.desc(), T.created_at, T.id).limit(limit)
+        query = self._select.order_by(T.priority.desc(), T.created_at, T.id).limit(limit)
         if states:
             query = query.where(T.state.in_([str(state) for state in states]))
         if job_id is not None:
@@ -147,46 +155,53 @@ class SqlTicketStore:
         skipped = exists().where(
             TICKET_SKIPS.c.ticket_id == T.id, TICKET_SKIPS.c.reviewer == reviewer
         )
-        found: dict[str, Ticket] = {}
-        for state in states:
-            offered = [T.state == str(state), not_(skipped)]
-            for condition in (mine, free):
-                for ticket in self._first([*offered, condition], limit, lock):
-                    found[ticket.id] = ticket
+        piles = [
+            self._first([T.state == str(state), not_(skipped), condition], limit, lock)
+            for state in states
+            for condition in (mine, free)
+        ]
+        if not piles:
+            return []
+        # All piles in one round trip. A ticket can lie in two of them.
+        together = union_all(*(select(pile.subquery()) for pile in piles))
+        found = {ticket.id: ticket for ticket in self._tickets(together)}
         ordered = sorted(found.values(), key=lambda ticket: ticket.offer_order(reviewer))
         return list(islice(ordered, limit))
 
     def _first(
         self, conditions: Sequence[ColumnElement[bool]], limit: int, lock: bool
-    ) -> list[Ticket]:
+    ) -> Select[Any]:
         query = (
-            select(TICKETS)
-            .where(*conditions)
+            self._select.where(*conditions)
             .order_by(T.priority.desc(), T.created_at, T.id)
             .limit(limit)
         )
-        return self._tickets(query.with_for_update(skip_locked=True, of=TICKETS) if lock else query)
+        return query.with_for_update(skip_locked=True, of=TICKETS) if lock else query
 
-    def _tickets(self, query: Select[tuple[object, ...]]) -> list[Ticket]:
-        rows = [dict(row) for row in self._connection.execute(query).mappings()]
-        skips: dict[str, set[str]] = {row["id"]: set() for row in rows}
-        if rows:
-            found = select(TICKET_SKIPS).where(TICKET_SKIPS.c.ticket_id.in_(list(skips)))
-            for ticket_id, reviewer in self._connection.execute(found):
-                skips[ticket_id].add(reviewer)
-        return [ticket_of(row, frozenset(skips[row["id"]])) for row in rows]
+    def _tickets(self, query: Select[Any] | CompoundSelect[Any]) -> list[Ticket]:
+        tickets: list[Ticket] = []
+        for row in self._connection.execute(query).mappings():
+            fields = dict(row)
+            skips = frozenset(fields.pop(SKIPS) or ())
+            tickets.append(ticket_of(fields, skips))
+            self._seen[fields["id"], fields["version"]] = skips
+        return tickets
 
-    def _keep_skips(self, ticket: Ticket) -> None:
-        """Make the skips those of the ticket."""
-        skips = TICKET_SKIPS.c
-        self._connection.execute(
-            delete(TICKET_SKIPS).where(
-                skips.ticket_id == ticket.id, skips.reviewer.not_in(ticket.skipped_by)
+    def _keep_skips(self, ticket: Ticket, before: frozenset[str] | None) -> None:
+        """Make the skips those of the ticket.
+
+        ``before`` are those of the version replaced, if this unit of work has seen it: skips change
+        with the version alone, so that then only what is different has to be written.
+        """
+        skips, now = TICKET_SKIPS.c, ticket.skipped_by
+        if before is None or before - now:
+            self._connection.execute(
+                delete(TICKET_SKIPS).where(skips.ticket_id == ticket.id, skips.reviewer.not_in(now))
             )
-        )
-        for reviewer in sorted(ticket.skipped_by):
+        for reviewer in sorted(now - (before or frozenset())):
             row = {"ticket_id": ticket.id, "reviewer": reviewer}
             insert_once(self._connection, TICKET_SKIPS, row)
+        self._seen[ticket.id, ticket.version] = now
 
     def _duplicate(self, ticket: Ticket) -> ReviewConflict:
         rival = self._connection.execute(
@@ -205,3 +220,15 @@ class SqlTicketStore:
             ticket=other,
             job=job,
         )
+
+
+def _select_with_skips(dialect: str) -> Select[Any]:
+    """Tickets, each with the names of those who skipped it as a list; null for none."""
+    collect = func.jsonb_agg if dialect == "postgresql" else func.json_group_array
+    skips = (
+        select(type_coerce(collect(TICKET_SKIPS.c.reviewer), Json))
+        .where(TICKET_SKIPS.c.ticket_id == T.id)
+        .correlate(TICKETS)
+        .scalar_subquery()
+    )
+    return select(TICKETS, skips.label(SKIPS))
