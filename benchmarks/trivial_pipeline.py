@@ -1,4 +1,7 @@
-"""A pipeline that does next to nothing, so that what it costs is the engine."""
+"""A pipeline that does next to nothing, so that what it costs is the engine.
+
+Files of one length share what follows from it, so that the later stages are mostly looked up.
+"""
 
 from __future__ import annotations
 
