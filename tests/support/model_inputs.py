@@ -44,7 +44,12 @@ MODELS: dict[str, tuple[Callable[[int], Inputs], dict[str, tuple[int, ...]]]] = 
     "avatar_segmentation": (query_inputs, {"probability": (QUERIES, N_PARTS)}),
     "avatar_rigging": (
         body_inputs,
-        {"joints": (N_PARTS, 3), "log_scale": (N_PARTS,), "dispersion": (N_PARTS,)},
+        {
+            "joints": (N_PARTS, 3),
+            "log_scale": (N_PARTS,),
+            "dispersion": (N_PARTS,),
+            "humanoid": (1,),
+        },
     ),
 }
 
