@@ -85,6 +85,7 @@ def test_a_corrected_job_resumes_and_becomes_a_training_sample(tmp_path: Path, t
     assert json.loads((folder / said["files"]["base"]).read_text()) == four[:3]
     assert json.loads((folder / said["files"]["corrected"]).read_text()) == four
     assert json.loads((folder / "input.read.text.json").read_text()) == "one two three"
+    assert json.loads((folder / "now.split.words.json").read_text()) == four
     assert run("review", "export", "--out", tmp_path / "none", "--days", "1").exit_code == 0
     time.passed += timedelta(days=2)
     assert "0 samples" in run("review", "export", "--out", tmp_path / "none", "--days", "1").stderr

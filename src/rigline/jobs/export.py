@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from rigline.bootstrap import Services
 from rigline.db.decisions import RecordedCorrection, RecordedDecision
 from rigline.db.ledger import Ledger
-from rigline.engine.job import Job
 from rigline.engine.pipeline import ASSET
 from rigline.errors import RiglineError
 from rigline.jobs.execution import configured
@@ -24,9 +23,11 @@ PAGE: Final = 200
 
 @dataclass(frozen=True)
 class ReviewedSample:
-    """One correction that took effect, as files by name; ``SAMPLE_FILE`` says what the others are.
+    """One correction that took effect, as files by name; ``SAMPLE_FILE`` says what it is about.
 
-    ``name`` is unique among the samples of a ledger.
+    ``base.…`` and ``corrected.…`` are the stage's output before and after, ``input.…`` what the
+    stage was made from, and ``now.…`` what the job has by now of every stage that people can
+    correct: seen by a person, whether corrected or left alone. ``name`` is unique in a ledger.
     """
 
     name: str
@@ -63,16 +64,20 @@ def _sample(
         job = work.jobs.get(decision.job_id)
         asset, runs = work.jobs.asset(job.asset_sha256), work.jobs.runs(job.id)
     correction, store = recorded.correction, services.store
-    _, pipeline = configured(services, job)
+    kind, pipeline = configured(services, job)
     stage = pipeline.stage(correction.stage)
     ending, base = stage.codec.file_name, correction.base_artifact_sha256
     own = next((run for run in runs if run.stage == stage.name and run.sha256 == base), None)
     files = {f"base.{ending}": store.get(base)}
     files[f"corrected.{ending}"] = store.get(str(recorded.artifact_sha256))
-    inputs = _inputs(ledger, services, job, stage.name)
-    for name, sha256 in inputs.items():
-        kept = asset.name if name == ASSET else pipeline.stage(name).codec.file_name
-        files[f"input.{name}.{kept}"] = store.get(sha256)
+    if has_results(job):
+        ran = results_of(ledger, services, job.id).runs
+        for name, sha256 in ran[stage.name].record.inputs.items():
+            kept = asset.name if name == ASSET else pipeline.stage(name).codec.file_name
+            files[f"input.{name}.{kept}"] = store.get(sha256)
+        for name in kind.ops_by_stage:
+            kept = pipeline.stage(name).codec.file_name
+            files[f"now.{name}.{kept}"] = store.get(ran[name].sha256)
     said = {
         "schema_version": SCHEMA_VERSION,
         "pipeline": job.pipeline,
@@ -94,11 +99,3 @@ def _sample(
     }
     files[SAMPLE_FILE] = json.dumps(said, indent=2, sort_keys=True).encode() + b"\n"
     return ReviewedSample(f"{job.id}-{decision.id}-{stage.name}", files)
-
-
-def _inputs(ledger: Ledger, services: Services, job: Job, stage: str) -> dict[str, str]:
-    """sha256 of what the stage was made from, as the job has it now."""
-    if not has_results(job):
-        return {}
-    runs: Mapping[str, Any] = results_of(ledger, services, job.id).runs
-    return dict(runs[stage].record.inputs)
