@@ -2,6 +2,8 @@
 
 rigline eval --pred out/real --truth TRUTH --json out/real.json
 python -m rigline_training.evaluations --scores out/real.json --why "new models, before export"
+
+`rigline_training.turns --why` notes its own runs.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from pathlib import Path
 from rigline_training.training_run import revision
 
 LOG = Path(__file__).resolve().parents[1] / "evaluations.jsonl"
+REPOSITORY = LOG.parents[1] / "models_repo"
 METRICS = (
     "joint_mean", "joint_mean_limb", "pck5", "seg_acc_area", "seg_miou", "weight_l1", "deform_mean",
 )  # fmt: skip
 
 
-def entry_of(scores: dict, why: str, repository: Path) -> dict:
-    """One line of the log: when, why, with which code and models, and the mean scores."""
+def occasion_of(why: str, repository: Path) -> dict:
+    """When, why, with which code and models."""
     models = {
         path.parts[-3]: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in sorted(repository.glob("*/1/model.onnx"))
@@ -31,6 +34,12 @@ def entry_of(scores: dict, why: str, repository: Path) -> dict:
         "why": why,
         "revision": revision(),
         "models": models,
+    }
+
+
+def scores_of(scores: dict) -> dict:
+    """The mean scores of `rigline eval`, and what went wrong."""
+    return {
         "characters": scores["n"],
         "failures": scores["failures"],
         "swapped": scores["lr_swapped"],
@@ -38,16 +47,22 @@ def entry_of(scores: dict, why: str, repository: Path) -> dict:
     }
 
 
+def note(entry: dict) -> None:
+    """Append a line to the log, and print it."""
+    line = json.dumps(entry)
+    with LOG.open("a") as log:
+        log.write(line + "\n")
+    print(line)
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description="Note a scoring run on real characters in the log.")
     p.add_argument("--scores", type=Path, required=True, help="JSON of `rigline eval`")
     p.add_argument("--why", required=True)
-    p.add_argument("--repository", type=Path, default=LOG.parents[1] / "models_repo")
+    p.add_argument("--repository", type=Path, default=REPOSITORY)
     args = p.parse_args()
-    line = json.dumps(entry_of(json.loads(args.scores.read_text()), args.why, args.repository))
-    with LOG.open("a") as log:
-        log.write(line + "\n")
-    print(line)
+    scores = json.loads(args.scores.read_text())
+    note({**occasion_of(args.why, args.repository), **scores_of(scores)})
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from rigline.formats import SourceModel, read_model
 from rigline.formats.limits import Limits
 from rigline.pipelines.avatar_stages import orient
 from rigline_training.assessment import models_context
+from rigline_training.evaluations import REPOSITORY, note, occasion_of
 
 
 def turns_right(source: SourceModel, ctx: StageContext) -> tuple[int, int]:
@@ -40,6 +41,9 @@ def main() -> None:
     p = argparse.ArgumentParser(description="Turn characters in 24 ways and stand them up.")
     p.add_argument("--meshes", type=Path, required=True, help="folder with upright GLB files")
     p.add_argument("--models", type=Path, help="model repository; by default the one that ships")
+    p.add_argument(
+        "--why", help="note the run in evaluations.jsonl, as runs on real characters are"
+    )
     args = p.parse_args()
     ctx, found = models_context(args.models), {}
     for path in sorted(args.meshes.glob("*.glb")):
@@ -48,16 +52,15 @@ def main() -> None:
             f"{path.stem}: front {found[path.stem][0]}, up {found[path.stem][1]} of 24", flush=True
         )
     front, up = np.array(list(found.values())).T
-    print(
-        json.dumps(
-            {
-                "characters": len(found),
-                "front_right": float(front.mean() / 24),
-                "up_right": float(up.mean() / 24),
-                "all_24": int((front == 24).sum()),
-            }
-        )
-    )
+    summary = {
+        "characters": len(found),
+        "front_right": round(float(front.mean() / 24), 4),
+        "up_right": round(float(up.mean() / 24), 4),
+        "all_24": int((front == 24).sum()),
+    }
+    print(json.dumps(summary))
+    if args.why:
+        note({**occasion_of(args.why, args.models or REPOSITORY), **summary})
 
 
 if __name__ == "__main__":
