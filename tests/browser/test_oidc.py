@@ -82,6 +82,8 @@ def test_who_has_no_role_is_told_so(browser: Browser, oidc_app: str) -> None:
     expect(zoe.page.get_by_text("No role yet")).to_be_visible()
     expect(zoe.page.get_by_text("rigline people grant zoe@example.org reviewer")).to_be_visible()
     zoe.page.get_by_role("button", name="Sign out").click()
+    zoe.page.wait_for_url("**/session/end**")  # the provider asks whether to end its own session
+    zoe.page.goto(oidc_app)
     expect(zoe.page.get_by_role("button", name="Sign in")).to_be_visible()
     zoe.leave()
 
