@@ -45,6 +45,8 @@ def fill(address: str, tickets: int) -> None:
     with opened(address) as ledger, ledger.transaction() as work:
         add_job(work, "j0")
         work.tickets.add(open_ticket(0))
+    if tickets == 1:
+        return
     engine = open_engine(address)
     with engine.begin() as connection:
         model = dict(connection.execute(JOBS.select()).mappings().one())
