@@ -14,7 +14,7 @@ SURE = {"expected_error": 0.01, "view_disagreement": 0.0, "symmetry_residual": 0
 
 def evidence(**joints: dict[str, float]) -> dict[str, Any]:
     found = {name: {**SURE, **joints.get(name, {})} for name in PART_NAMES}
-    return {"rig": {"expected_error": 0.01, "joints": found}}
+    return {"rig": {"expected_error": 0.01, "humanoid": 1.0, "joints": found}}
 
 
 def doubts(**joints: dict[str, float]) -> list[tuple[str | None, str]]:
