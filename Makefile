@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Test files run side by side; each worker starts the servers that its own files ask for.
+WORKERS ?= 2
 READY := .venv/.ready
 
 # Certificates of the system, as pip and browsers use them; older uv knows the other name.
@@ -40,7 +42,7 @@ demo: setup  ## run the main job on the sample characters into out/demo/
 	$(BIN)/python -m benchmarks.demo --out out/demo
 
 test: check  ## lint, types, import rules and all tests that need only Python (<= 10 minutes)
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 soak: setup  ## the long fault and scale runs
 	$(BIN)/pytest -m soak -s
