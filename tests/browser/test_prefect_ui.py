@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browsers import chromium
 from tests.support.servers import prefect_server, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(400)]
 
-SAMPLE = Path("benchmarks/samples/goblin.glb")
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "benchmarks/samples/goblin.glb"
 SLOW_MS = 120_000
 POLICY = """
 name = "doubts-every-rig"
@@ -39,14 +39,14 @@ reason = "the votes lie {value:.3f} apart"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[dict[str, str]]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Server with its UI, deployments and a worker."""
     folder = tmp_path_factory.mktemp("ui")
     (folder / "policy.toml").write_text(POLICY)
     with prefect_server(folder, ui=True) as server:
         env = {
             **server,
-            "PYTHONPATH": str(root),
+            "PYTHONPATH": str(ROOT),
             "RIGLINE_STORE": str(folder / "store"),
             "RIGLINE_DATABASE": f"sqlite:///{folder / 'ledger.db'}",
             "RIGLINE_POLICY": str(folder / "policy.toml"),
@@ -56,23 +56,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[dict
             ["work-pool", "create", "rigline", "--type", "process"],
             ["--no-prompt", "deploy", "--all"],
         ):
-            subprocess.run([*prefect, *command], env=env, cwd=root, check=True, capture_output=True)
+            subprocess.run([*prefect, *command], env=env, cwd=ROOT, check=True, capture_output=True)
         worker = [*prefect, "worker", "start", "--pool", "rigline", "--prefetch-seconds", "1"]
-        with running(worker, env, folder / "worker.log", cwd=root):
+        with running(worker, env, folder / "worker.log", cwd=ROOT):
             yield env
 
 
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
-        page.set_default_timeout(SLOW_MS)
-        yield page
-
-
 def test_a_run_from_the_form_ends_in_the_review_queue(
-    stack: dict[str, str], page: Page, root: Path
+    stack: dict[str, str], browser: Browser
 ) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+    page.set_default_timeout(SLOW_MS)
     api = stack["PREFECT_API_URL"]
     ui = api.removesuffix("/api")
     deployment = _get(f"{api}/deployments/name/avatar_auto_setup/default")
@@ -85,7 +79,7 @@ def test_a_run_from_the_form_ends_in_the_review_queue(
     )
     page.locator("textarea").first.fill("/meshes/goblin.glb")
     _keep(page, "prefect_form")
-    page.locator("textarea").first.fill(str(root / SAMPLE))
+    page.locator("textarea").first.fill(str(SAMPLE))
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url(f"**/{deployment['id']}?tab=Runs")
     wanted = {"deployments": {"id": {"any_": [deployment["id"]]}}}
