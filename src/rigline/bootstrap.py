@@ -28,7 +28,6 @@ from rigline.pipelines.report import AssetEntry
 from rigline.settings import Settings, load_settings
 from rigline.storage.local import LocalStore
 from rigline.storage.memory import MemoryStore
-from rigline.storage.s3_location import S3Location, bucket_and_prefix
 from rigline.triage.policy import Policy
 from rigline.triage.subject import Subject
 
@@ -112,13 +111,7 @@ def open_store(settings: Settings) -> ArtifactStore:
                 remedy="Set RIGLINE_STORE to a folder or to s3://bucket/prefix.",
             )
         return LocalStore(settings.store_folder)
-    location = S3Location(
-        *bucket_and_prefix(settings.store),
-        endpoint=settings.s3_endpoint,
-        region=settings.s3_region,
-        encryption=settings.s3_encryption,
-        kms_key=settings.s3_kms_key,
-    )
+    location = settings.s3_location(settings.store)
     try:
         from rigline.storage.s3 import S3Store
     except ModuleNotFoundError as error:

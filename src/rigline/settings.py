@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rigline.errors import InvalidInput
 from rigline.formats.limits import Limits
 from rigline.inference.endpoint_address import LOCAL, parse_endpoints, parse_limits
-from rigline.storage.s3_location import Encryption, is_s3
+from rigline.storage.s3_location import Encryption, S3Location, bucket_and_prefix, is_s3
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Backend = Literal["embedded", "triton"]
@@ -152,6 +152,16 @@ class Settings(BaseSettings):
     def store_folder(self) -> Path | None:
         """The folder of the artifact store; none when it lies elsewhere."""
         return None if is_s3(self.store) else Path(self.store)
+
+    def s3_location(self, address: str) -> S3Location:
+        """Where ``s3://bucket/prefix`` lies, reached as these settings say."""
+        return S3Location(
+            *bucket_and_prefix(address),
+            endpoint=self.s3_endpoint,
+            region=self.s3_region,
+            encryption=self.s3_encryption,
+            kms_key=self.s3_kms_key,
+        )
 
 
 def load_settings(**chosen: Any) -> Settings:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.policies import DOUBTS_EVERY_RIG
 from tests.support.servers import prefect_server, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(400)]
@@ -25,24 +26,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.server, pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "benchmarks/samples/goblin.glb"
 SLOW_MS = 120_000
-POLICY = """
-name = "doubts-every-rig"
-version = 1
-calibrated = false
-review_below = 1.0
-[[stages.rig]]
-evidence = "vote_dispersion"
-good = 0.0
-bad = 1.0
-reason = "the votes lie {value:.3f} apart"
-"""
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Server with its UI, deployments and a worker."""
     folder = tmp_path_factory.mktemp("ui")
-    (folder / "policy.toml").write_text(POLICY)
+    (folder / "policy.toml").write_text(DOUBTS_EVERY_RIG)
     with prefect_server(folder, ui=True) as server:
         env = {
             **server,

@@ -33,6 +33,7 @@ from rigline.review import queue
 from rigline.review.decision import Corrections
 from rigline.review.ticket import UNDO_WINDOW
 from tasks.services import opened_ledger
+from tests.support.policies import DOUBTS_EVERY_RIG
 from tests.support.servers import running
 from tests.support.tickets import ANN, LEASE
 
@@ -57,19 +58,6 @@ print(json.dumps({
     "tasks": {t.name: [t.state.name, t.run_count] for t in tasks},
     "artifacts": [a.data for a in artifacts if a.type == "markdown"],
 }))
-"""
-
-
-DOUBTS_EVERY_RIG = """
-name = "doubts-every-rig"
-version = 1
-calibrated = false
-review_below = 1.0
-[[stages.rig]]
-evidence = "vote_dispersion"
-good = 0.0
-bad = 1.0
-reason = "the votes lie {value:.3f} apart"
 """
 
 

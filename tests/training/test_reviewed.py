@@ -23,22 +23,12 @@ from rigline.review.decision import Corrections
 from rigline.review.ticket import UNDO_WINDOW
 from rigline.settings import Settings
 from tests.support.ledgers import opened
+from tests.support.policies import DOUBTS_EVERY_RIG
 from tests.support.small_jobs import Clock
 from tests.support.tickets import ANN, LEASE
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "benchmarks/samples/goblin.glb"
-POLICY = """
-name = "doubts-every-rig"
-version = 1
-calibrated = false
-review_below = 1.0
-[[stages.rig]]
-evidence = "vote_dispersion"
-good = 0.0
-bad = 1.0
-reason = "the votes lie {value:.3f} apart"
-"""
 
 
 def test_a_corrected_avatar_is_a_training_sample(
@@ -47,7 +37,7 @@ def test_a_corrected_avatar_is_a_training_sample(
     monkeypatch.syspath_prepend(str(ROOT / "training"))
     from rigline_training import reviewed
 
-    (tmp_path / "policy.toml").write_text(POLICY)
+    (tmp_path / "policy.toml").write_text(DOUBTS_EVERY_RIG)
     settings = Settings(store=str(tmp_path / "store"), policy=tmp_path / "policy.toml")
     services, clock = open_services(settings), Clock()
     with opened(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rigline.delivery import read_asset, write_file
 from rigline.errors import InvalidInput, ServiceUnavailable
 from rigline.settings import Settings
-from rigline.storage.s3_location import SCHEME, S3Location, bucket_and_prefix, is_s3
+from rigline.storage.s3_location import SCHEME, is_s3
 
 if TYPE_CHECKING:
     from rigline.storage.s3_files import S3Files
@@ -77,13 +77,7 @@ def open_destination(address: str, settings: Settings) -> Destination:
 
 def open_files(address: str, settings: Settings) -> S3Files:
     """The files below ``s3://bucket/prefix``; ``InvalidInput`` for what cannot be, or no boto3."""
-    location = S3Location(
-        *bucket_and_prefix(address),
-        endpoint=settings.s3_endpoint,
-        region=settings.s3_region,
-        encryption=settings.s3_encryption,
-        kms_key=settings.s3_kms_key,
-    )
+    location = settings.s3_location(address)
     try:
         from rigline.storage.s3_files import S3Files
     except ModuleNotFoundError as error:
