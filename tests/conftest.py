@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,9 @@ import pytest
 if TYPE_CHECKING:
     from rigline.db.ledger import Ledger
     from tests.support.ledgers import PostgresServer
+
+# Clusters that tests make of Ray's own parts get the patience of `rigline.batch.run`.
+os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "60")
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,11 @@ from rigline.pipelines.job_kind import kind_of
 OBJECT_STORE_BYTES: Final = 200 * 1024 * 1024
 """Of a cluster of our own: only references travel between processes, never artifacts."""
 
+START_SECONDS: Final = 60
+"""How long Ray's first process may take here; Ray's own 30 are short on a busy machine."""
+
+START_ATTEMPTS: Final = 3
+
 FIRST: Final = 10
 
 
@@ -140,26 +145,46 @@ def cluster(workers: int | None = None) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-    try:
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(**quiet)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=workers or os.cpu_count() or 1,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE_BYTES,
-                **quiet,
-            )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ServiceUnavailable(
-            f"No Ray cluster can be reached: {error}.", remedy="Check RAY_ADDRESS."
-        ) from error
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", str(START_SECONDS))
+    if os.environ.get("RAY_ADDRESS"):
+        _connect("No Ray cluster can be reached", "Check RAY_ADDRESS.")
+    else:
+        _start_local(workers or os.cpu_count() or 1)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(complaint: str, remedy: str, **options: Any) -> None:
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
+    try:
+        ray.init(**quiet, **options)
+    except Exception as error:  # Ray raises plain ones too
+        raise ServiceUnavailable(f"{complaint}: {error}.", remedy=remedy) from error
+
+
+def _start_local(cpus: int) -> None:
+    """Ray on this machine alone.
+
+    It starts as several processes that wait for each other, for a limited time. A machine that is
+    busy or reads its disk for the first time can miss that; the second start is the faster one.
+    """
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            _connect(
+                "Ray does not start on this machine",
+                "Look into its logs under /tmp/ray/session_latest/logs, or set RAY_ADDRESS.",
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+            )
+            return
+        except ServiceUnavailable:
+            ray.shutdown()
+            if attempt == START_ATTEMPTS:
+                raise
 
 
 def _limited(entries: Iterator[Entry], limit: int | None) -> Iterator[Entry]:
