@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.demo import SAMPLES
 from rigline.avatar.mesh import Floats, Ints, unique_edges
-from rigline.avatar.posing import pose, sweep_poses
+from rigline.avatar.posing import TORN, pose, sweep_poses
 from rigline.bootstrap import in_memory, open_services, set_up_avatar
 from rigline.delivery import write_file
 from rigline.evaluation.rigs import rig_of
@@ -27,7 +27,6 @@ from rigline.render.palette import CLAY
 FEATURED = "caped_hero"
 """Whose preview stands in the README."""
 
-TORN = 3.0
 RED = np.array((220, 60, 50))
 SIZE = (170, 220)
 

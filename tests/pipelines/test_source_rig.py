@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rigline.avatar.body import MIRROR, PART_NAMES
+from rigline.avatar.body import MIRROR, PART_NAMES, Part
 from rigline.bootstrap import Services, in_memory, open_services, set_up_avatar
 from rigline.evaluation.rigs import rig_of
 from rigline.formats.rigged_glb import read_rigged
@@ -50,6 +51,18 @@ def test_a_plausible_rig_is_kept_with_its_weights(services: Services) -> None:
     told = " ".join(outcome.report.warnings)
     assert "own rig (R15, 15 bones) was kept" in told
     assert "weights of the file's own rig were kept" in told
+
+
+def test_weights_that_tear_the_body_are_made_anew(services: Services) -> None:
+    """A strip of the forearm that hangs on the hips agrees with most labels all the same."""
+    part = BODY.part.copy()
+    strip = (part == Part.LEFT_LOWER_ARM) & (np.arange(len(part)) % 5 == 0)
+    part[strip] = Part.LOWER_TORSO
+    outcome = set_up_avatar(services, skinned_glb(replace(BODY, part=part)), "torn.glb")
+    assert states(outcome) == ("kept", "refused")
+    assert "bent, they tear" in " ".join(outcome.report.warnings)
+    rig = rig_of(read_rigged(outcome.avatar_glb))
+    assert (rig.part[strip] != Part.LOWER_TORSO).all()
 
 
 def test_the_setting_turns_it_off(settings: Settings) -> None:

@@ -4,7 +4,8 @@ The sizes are those of the published tables: of head, torso, arms and legs, each
 most along every axis, arms hanging. First one scale for the whole body is sought. Where none fits,
 because a head is too large for legs that short, groups are stretched on their own: every part by
 its own factors along its own axes, its joints moving along, blended by the skin's weights. Limbs
-that stand too far out of the frontal plane are turned towards it.
+that stand too far out of the frontal plane are turned towards it, and limbs that do not fill half
+of their boxes are filled out (:mod:`rigline.avatar.girth`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rigline.avatar.body import N_PARTS, PARENT, TOP_DOWN, Part
+from rigline.avatar.girth import Girths, with_girth
 from rigline.avatar.marketplace.mesh_rules import LARGEST, SMALLEST
 from rigline.avatar.marketplace.rules import BodyType
 from rigline.avatar.marketplace.shape_checks import GROUPS, LIMBS, hanging
@@ -74,12 +76,14 @@ class FittedBody:
 @dataclass(frozen=True)
 class BodyFit:
     """What was done to fit: ``studs`` per height of the unchanged body, ``factors`` by group that
-    differ from 1, ``turned`` limbs, and ``broken``, the sizes still out of bounds, in words."""
+    differ from 1, ``turned`` limbs, ``broken``, the sizes still out of bounds, in words, and
+    ``girths``, the factors by which parts of limbs were changed across and from front to back."""
 
     studs: float
     factors: Mapping[str, tuple[float, float, float]]
     turned: tuple[str, ...]
     broken: tuple[str, ...]
+    girths: Mapping[str, tuple[float, float]]
 
     def evidence(self) -> dict[str, Any]:
         """As plain JSON; ``stretch`` is the largest change of a proportion, as a factor above 1."""
@@ -89,6 +93,7 @@ class BodyFit:
             "stretch": float(max(changed, default=1.0)),
             "factors": {group: list(factor) for group, factor in self.factors.items()},
             "turned_limbs": list(self.turned),
+            "girths": {part: list(girth) for part, girth in self.girths.items()},
             "sizes_out_of_bounds": list(self.broken),
         }
 
@@ -102,6 +107,9 @@ def fit_body(
     body that cannot be brought within its bounds comes as near to them as may be; nothing raises.
     """
     limits = _limits(body_type)
+    girths: Girths = {}
+    if proportions == "fit":
+        body, girths = with_girth(body, joints)
     sizes = _sizes(body.vertices, body, joints)
     studs = _scale(sizes, limits)
     factors: Factors = {group: np.ones(3) for group in GROUPS if group != "total"}
@@ -119,7 +127,7 @@ def fit_body(
     changed = {g: tuple(f.tolist()) for g, f in factors.items() if not np.allclose(f, 1, atol=1e-3)}
     turned = _turned(joints) if proportions == "fit" else ()
     fitted = _on_floor(body, vertices, placed, studs)
-    return fitted, BodyFit(studs, changed, turned, broken)
+    return fitted, BodyFit(studs, changed, turned, broken, girths)
 
 
 Sizes = dict[str, tuple[Floats, Floats]]

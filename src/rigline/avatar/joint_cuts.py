@@ -14,7 +14,7 @@ import numpy as np
 
 from rigline.avatar.body import N_PARTS, PARENT
 from rigline.avatar.cage import LIMB_ROOTS
-from rigline.avatar.mesh import Floats, Ints, components, unique_edges, vertex_areas
+from rigline.avatar.mesh import Bools, Floats, Ints, components, unique_edges, vertex_areas
 from rigline.avatar.skinning import HINGES, bone_direction
 from rigline.avatar.solid import SolidBody
 
@@ -27,6 +27,13 @@ HINGE_LEAN: Final = 0.6
 MIN_BAND: Final = 0.004
 STRAY_SHARE: Final = 0.4
 """A patch with less of a part's area than this goes to the part around it."""
+
+LINK_SHARE: Final = 0.05
+"""A patch that joins its part's parent to its child is the part itself, if no smaller than this
+share of the largest: the chest stays where it is however large the cape."""
+
+MOST_MOVED: Final = 2.0
+"""A flat cut takes from the neighbour no more than so many times the disc that it spans."""
 
 LEAP_WEIGHT: Final = 0.02
 ROUNDS: Final = 4
@@ -57,7 +64,7 @@ def joint_cuts(body: SolidBody, joints: Floats) -> JointCuts:
     height = np.full((len(part), N_PARTS), np.nan)
     for child in range(N_PARTS):
         if PARENT[child] >= 0:
-            part = _flattened(child, body.vertices, edges, part, joints, height)
+            part = _flattened(child, body.vertices, edges, area, part, joints, height)
     return JointCuts(_without_strays(edges, part, area), height)
 
 
@@ -89,11 +96,18 @@ def _with_missing(vertices: Floats, part: Ints, joints: Floats) -> Ints:
 
 
 def _flattened(
-    child: int, vertices: Floats, edges: Ints, part: Ints, joints: Floats, height: Floats
+    child: int,
+    vertices: Floats,
+    edges: Ints,
+    area: Floats,
+    part: Ints,
+    joints: Floats,
+    height: Floats,
 ) -> Ints:
     """The parts with the line between ``child`` and its parent made flat, if it nearly is.
 
-    Fills in the joint's column of ``height``.
+    Fills in the joint's column of ``height``. The plane is the line's own, or that across the bone
+    where the line's own would take a slice of the neighbour along.
     """
     parent = PARENT[child]
     ends = part[edges]
@@ -101,35 +115,39 @@ def _flattened(
     if len(crossing) < 3:
         return part
     middles = vertices[crossing].mean(axis=1)
-    centre, normal = _plane(child, middles, joints)
-    outward = vertices[crossing[part[crossing] == child]] - centre
-    if (outward @ normal).mean() < 0:
-        normal = -normal
-    off = np.abs((middles - centre) @ normal)
+    centre = middles.mean(axis=0)
     radius = float(np.linalg.norm(middles - centre, axis=1).mean())
-    if float(np.quantile(off, 0.9)) > FLAT_SHARE * radius:
-        return part
-    reach = np.abs(np.ptp(vertices[crossing] @ normal, axis=1)).max()
-    band = max(float(off.max()) + float(reach), MIN_BAND)
-    level = (vertices - centre) @ normal
-    near = np.abs(level) <= band
-    near &= np.linalg.norm(vertices - centre, axis=1) <= 2.5 * radius + band
-    ours = near & ((part == child) | (part == parent))
-    height[ours, child] = level[ours]
-    return np.where(ours, np.where(level > 0, child, parent), part)
+    outward = (vertices[crossing[part[crossing] == child]] - centre).mean(axis=0)
+    for normal in _normals(child, middles, joints):
+        if outward @ normal < 0:
+            normal = -normal
+        off = np.abs((middles - centre) @ normal)
+        if float(np.quantile(off, 0.9)) > FLAT_SHARE * radius:
+            continue
+        reach = np.abs(np.ptp(vertices[crossing] @ normal, axis=1)).max()
+        band = max(float(off.max()) + float(reach), MIN_BAND)
+        level = (vertices - centre) @ normal
+        near = np.abs(level) <= band
+        near &= np.linalg.norm(vertices - centre, axis=1) <= 2.5 * radius + band
+        ours = near & ((part == child) | (part == parent))
+        found = np.where(ours, np.where(level > 0, child, parent), part)
+        if area[found != part].sum() <= MOST_MOVED * np.pi * radius**2:
+            height[ours, child] = level[ours]
+            return found
+    return part
 
 
-def _plane(child: int, points: Floats, joints: Floats) -> tuple[Floats, Floats]:
-    """The plane that fits a line's points best; at a hinge not too far from across the bone."""
-    centre = points.mean(axis=0)
-    _, spread, axes = np.linalg.svd(points - centre, full_matrices=False)
+def _normals(child: int, points: Floats, joints: Floats) -> list[Floats]:
+    """Normals of planes to cut in, best first: that which fits a line's points, and the bone's own
+    direction; at a hinge the former only if it is not too far from the latter."""
+    _, spread, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
     normal = axes[2]
     along = bone_direction(joints, child)
     if normal @ along < 0:
         normal = -normal
     if spread[1] < 1e-9 or (child in HINGES and normal @ along < HINGE_LEAN):
-        normal = along
-    return centre, normal
+        return [along]
+    return [normal, along]
 
 
 def _without_strays(edges: Ints, part: Ints, area: Floats) -> Ints:
@@ -144,7 +162,8 @@ def _without_strays(edges: Ints, part: Ints, area: Floats) -> Ints:
         owner[patch] = part
         largest = np.zeros(N_PARTS)
         np.maximum.at(largest, owner, size)
-        small = (size < STRAY_SHARE * largest[owner])[patch]
+        link = _links(count, patch, owner, edges) & (size >= LINK_SHARE * largest[owner])
+        small = ((size < STRAY_SHARE * largest[owner]) & ~link)[patch]
         out = both[small[both[:, 0]] & (part[both[:, 0]] != part[both[:, 1]])]
         if not len(out):
             break
@@ -153,3 +172,14 @@ def _without_strays(edges: Ints, part: Ints, area: Floats) -> Ints:
         taken = small & (votes[patch].max(axis=1) > 0)
         part = np.where(taken, votes[patch].argmax(axis=1), part)
     return part
+
+
+def _links(count: int, patch: Ints, owner: Ints, edges: Ints) -> Bools:
+    """``(count,)`` the patches that border on their part's parent and on a child of it."""
+    both = patch[np.concatenate([edges, edges[:, ::-1]])]
+    inner, outer = both[both[:, 0] != both[:, 1]].T
+    parent = np.array(PARENT)
+    above, below = np.zeros(count, bool), np.zeros(count, bool)
+    above[inner[parent[owner[inner]] == owner[outer]]] = True
+    below[inner[parent[owner[outer]] == owner[inner]]] = True
+    return above & below

@@ -8,10 +8,16 @@ from typing import Final
 import numpy as np
 
 from rigline.avatar.body import N_PARTS, PARENT, SIDE, TOP_DOWN, Part
-from rigline.avatar.mesh import Bools, Floats
+from rigline.avatar.mesh import Bools, Floats, Ints, unique_edges
 
 Turns = Mapping[int, Floats]
 """Rotations ``(3, 3)`` about the joints of some parts."""
+
+TORN: Final = 3.0
+"""An edge stretched to so many times its length is torn."""
+
+SLIVER: Final = 0.003
+"""Edges shorter than this share of the height stretch without being seen."""
 
 FORWARD: Final = np.array([0.0, 0.0, 1.0])
 SIDEWAYS: Final = np.array([1.0, 0.0, 0.0])
@@ -140,3 +146,23 @@ def _arm_to(joints: Floats, shoulder: int, direction: Floats) -> Floats:
     if np.linalg.norm(axis) < 1e-6:
         return np.eye(3)
     return axis_rotation(axis, float(np.arctan2(np.linalg.norm(axis), arm @ goal)))
+
+
+def torn_share(vertices: Floats, faces: Ints, weights: Floats, joints: Floats) -> float:
+    """The share of a body's edges that the worst of ``sweep_poses`` tears.
+
+    ``vertices (N, 3)``, ``faces (M, 3)``, ``weights (N, 15)``, ``joints (15, 3)``.
+    """
+    edges = unique_edges(faces)
+    tall = float(np.ptp(vertices[:, 1]))
+    rest = _lengths(vertices, edges)
+    worst = 0.0
+    for turns in sweep_poses(joints).values():
+        moved = _lengths(pose(vertices, weights, joints, turns), edges)
+        torn = (moved > TORN * rest) & (rest > SLIVER * tall)
+        worst = max(worst, float(torn.mean()))
+    return worst
+
+
+def _lengths(points: Floats, edges: Ints) -> Floats:
+    return np.asarray(np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1))

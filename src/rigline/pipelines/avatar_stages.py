@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -217,10 +218,9 @@ def skin_body(
 ) -> Produced[SkinWeights]:
     """Weights of every vertex from labels and joints, or the file's own with its own joints."""
     part = segment.part.astype(np.int64)
-    kept = keep_weights(ingest.rig, orient, rig, part, reuses_rig(ctx))
-    weights = kept.weights or skin(
-        orient.vertices, orient.faces, part, rig.joints, rig.found_joints
-    )
+    anew = cache(partial(skin, orient.vertices, orient.faces, part, rig.joints, rig.found_joints))
+    kept = keep_weights(ingest.rig, orient, rig, part, reuses_rig(ctx), anew)
+    weights = kept.weights or anew()
     evidence = weight_evidence(orient.vertices, orient.faces, weights, part)
     return Produced(weights, {**evidence, "source_weights": kept.state}, kept.messages)
 

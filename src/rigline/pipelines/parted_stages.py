@@ -55,6 +55,9 @@ def fit(ctx: StageContext, reduce: PartedBody, rig: Skeleton) -> Produced[Fitted
         warnings.append(f"Proportions were changed to fit {ctx.params['body_type']}: {words}.")
     if done.turned:
         warnings.append(f"Turned towards the frontal plane: {', '.join(done.turned)}.")
+    if done.girths:
+        words = "; ".join(f"{p} {_times((g[0], 1.0, g[1]))}" for p, g in done.girths.items())
+        warnings.append(f"Girths were changed for limbs to cover half of their boxes: {words}.")
     if done.broken:
         warnings.append(f"No size fits {ctx.params['body_type']}: {'; '.join(done.broken)}.")
     return Produced(body, done.evidence(), warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -10,8 +11,9 @@ import numpy as np
 from rigline.avatar.body import SIDE, Part
 from rigline.avatar.canonical import TURNS, CanonicalMesh
 from rigline.avatar.mesh import Floats, Ints
+from rigline.avatar.posing import torn_share
 from rigline.avatar.rig_names import MappedRig, convention_of, map_rig
-from rigline.avatar.rig_reuse import adopt_rig, adopt_weights, is_own_skeleton
+from rigline.avatar.rig_reuse import AdoptedWeights, adopt_rig, adopt_weights, is_own_skeleton
 from rigline.avatar.skeleton import Skeleton
 from rigline.avatar.skinning import SkinWeights
 from rigline.engine.stage import StageContext
@@ -22,6 +24,10 @@ State = Literal["none", "off", "kept", "refused"]
 RIG_PRIOR: Final = 3.0
 """Log-odds of the stance that the bones' names say: more than any wrong vote has led by, and less
 than what the views say of a body whose bones are named the wrong way round."""
+
+
+MOST_TORN: Final = 0.005
+"""The file's weights may tear so much more of the edges than ours would, in the test poses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +85,18 @@ def keep_joints(
 
 
 def keep_weights(
-    rig: SourceRig | None, body: CanonicalMesh, skeleton: Skeleton, part: Ints, wanted: bool
+    rig: SourceRig | None,
+    body: CanonicalMesh,
+    skeleton: Skeleton,
+    part: Ints,
+    wanted: bool,
+    anew: Callable[[], SkinWeights],
 ) -> KeptWeights:
-    """The file's weights, if its joints were kept and no one has moved them since."""
+    """The file's weights, if its joints were kept and no one has moved them since.
+
+    ``anew`` makes the weights that would take their place: those that tear the body where these
+    would not are refused, however well they agree with the labels.
+    """
     if rig is None or not wanted:
         return KeptWeights(None, "none" if rig is None else "off")
     mapped = _mapped(rig, body)
@@ -91,9 +106,17 @@ def keep_weights(
         mapped, rig.joints.astype(np.int64), rig.weights.astype(np.float64), body.vertices,
         body.faces, part,
     )  # fmt: skip
+    if adopted.weights is not None:
+        tears = _tears(body, skeleton, adopted.weights)
+        if tears > MOST_TORN and tears > _tears(body, skeleton, anew()) + MOST_TORN:
+            adopted = AdoptedWeights(None, f"bent, they tear {tears:.1%} of the edges")
     done = "were kept" if adopted.weights else "were made anew"
     message = f"The weights of the file's own rig {done}: {adopted.reason}."
     return KeptWeights(adopted.weights, "kept" if adopted.weights else "refused", (message,))
+
+
+def _tears(body: CanonicalMesh, skeleton: Skeleton, weights: SkinWeights) -> float:
+    return torn_share(body.vertices, body.faces, weights.dense(), skeleton.joints)
 
 
 def _mapped(rig: SourceRig, body: CanonicalMesh) -> MappedRig:

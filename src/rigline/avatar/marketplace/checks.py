@@ -10,6 +10,7 @@ from rigline.avatar.body import PART_NAMES
 from rigline.avatar.marketplace import (
     attachment_checks,
     cage_checks,
+    coverage_checks,
     mesh_checks,
     shape_checks,
     skeleton_checks,
@@ -28,6 +29,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         **skeleton_checks.CHECKS,
         **skin_checks.CHECKS,
         **mesh_checks.CHECKS,
+        **coverage_checks.CHECKS,
         **shape_checks.CHECKS,
         **attachment_checks.CHECKS,
         **cage_checks.CHECKS,

@@ -1,4 +1,4 @@
-"""Checks of the body's meshes: closedness, pieces, triangles, thickness, visibility."""
+"""Checks of the body's meshes: closedness, pieces, triangles, thickness, opacity."""
 
 from __future__ import annotations
 
@@ -29,14 +29,10 @@ from rigline.avatar.marketplace.shape_checks import (
 )
 from rigline.avatar.marketplace.subject import AvatarUnderTest
 from rigline.avatar.mesh import Bools, Floats, Ints, face_areas, islands
-from rigline.avatar.surface_queries import lattice_samples
 
 GEO_NAMES: Final = tuple(f"{name}_Geo" for name in PART_NAMES)
 MIN_AREA: Final = 1e-12
 """A triangle of less area, in squared heights, has none."""
-
-RASTER: Final = 24
-"""Cells a side of the raster that coverage is counted on."""
 
 NOT_CUT: Final = "The body is one mesh: this is judged once it is cut into fifteen."
 TRIANGLE_GROUPS: Final = {
@@ -198,38 +194,6 @@ def opaque(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
     return Finding(body.opaque, words, "opaque", message, marks=on_parts(Part))
 
 
-def coverage(body: AvatarUnderTest, settings: CheckSettings) -> Finding:
-    """The least share of a part's box that it covers, seen along Z (front, back) and X (side).
-
-    Orthographic raster; without occlusion the front and the back show one outline.
-    """
-    shares: dict[tuple[int, str], float] = {}
-    for part in range(N_PARTS):
-        faces = body.faces[body.face_part == part]
-        if len(faces):
-            used, local = np.unique(faces, return_inverse=True)
-            points = hanging(body.vertices[used], part, body.joints)
-            for view, axes in (("front", (0, 1)), ("side", (2, 1))):
-                shares[part, view] = _raster_share(points[:, axes], local.reshape(-1, 3))
-    worst = min(shares, key=lambda key: shares[key])
-    limit = limit_of("visibility.coverage", "least")
-    marks = on_parts(part for (part, _), share in shares.items() if share < limit)
-    where = f"{PART_NAMES[worst[0]]} ({worst[1]})"
-    return at_least(shares[worst], limit, "of the box", "least coverage", where, marks)
-
-
-def _raster_share(points: Floats, faces: Ints) -> float:
-    """The share of the raster over the points' box that their triangles touch."""
-    low, size = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-12)
-    flat = np.zeros((len(points), 3))
-    flat[:, :2] = (points - low) / size
-    samples = lattice_samples(flat, faces, 0.5 / RASTER, 200_000).points[:, :2]
-    cell = np.minimum((samples * RASTER).astype(np.int64), RASTER - 1)
-    touched = np.zeros((RASTER, RASTER), bool)
-    touched[cell[:, 0], cell[:, 1]] = True
-    return float(touched.mean())
-
-
 def _welded_faces(body: AvatarUnderTest, part: int) -> tuple[Ints, Ints]:
     """The triangles ``(m, 3)`` of a part over welded vertices, without collapsed ones, and the same
     triangles over the body's own vertices."""
@@ -260,5 +224,4 @@ CHECKS: Final[dict[str, Callable[[AvatarUnderTest, CheckSettings], Finding]]] = 
     "mesh.transforms": transforms,
     **{f"triangles.{group}": partial(triangles, group) for group in TRIANGLE_GROUPS},
     "visibility.opaque": opaque,
-    "visibility.coverage": coverage,
 }
