@@ -66,12 +66,17 @@ class Done:
 
 def run(services: Services, path: Path, body_type: str) -> Done:
     """One file through the preset."""
+    return run_bytes(services, path.read_bytes(), path.name, body_type)
+
+
+def run_bytes(services: Services, data: bytes, name: str, body_type: str) -> Done:
+    """What a file holds through the preset."""
     pipeline = avatar_pipeline(services.settings, "marketplace", MarketplaceOptions(body_type))  # type: ignore[arg-type]
-    bench = Workbench(services.store, services.models, path.name)
+    bench = Workbench(services.store, services.models, name)
     started = time.perf_counter()
-    runs = run_pipeline(pipeline, services.store.put(path.read_bytes()), bench)
+    runs = run_pipeline(pipeline, services.store.put(data), bench)
     seconds = time.perf_counter() - started
-    values = {name: bench.value(pipeline, name, r.sha256) for name, r in runs.items()}
+    values = {stage: bench.value(pipeline, stage, r.sha256) for stage, r in runs.items()}
     return Done(values, runs, seconds)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rigline.avatar.mesh import Floats, Ints
 from rigline.formats import read_model
 from rigline.formats.glb_builder import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GlbBuilder
 
@@ -25,15 +26,16 @@ def write_assets(folder: Path, count: int, seed: int = 0) -> list[Path]:
         mesh = meshes[number % len(meshes)]
         vertices = mesh.vertices * random.uniform(0.95, 1.05, 3)
         path = folder / f"character_{number:05}.glb"
-        path.write_bytes(_glb(vertices.astype(np.float32), mesh.faces.astype(np.uint32)))
+        path.write_bytes(geometry_glb(vertices, mesh.faces))
         paths.append(path)
     return paths
 
 
-def _glb(vertices: np.ndarray, faces: np.ndarray) -> bytes:
+def geometry_glb(vertices: Floats, faces: Ints) -> bytes:
+    """A GLB of one mesh without materials."""
     made = GlbBuilder("rigline benchmarks")
-    positions = made.add_array(vertices, ARRAY_BUFFER, with_range=True)
-    indices = made.add_array(faces.reshape(-1), ELEMENT_ARRAY_BUFFER)
+    positions = made.add_array(vertices.astype(np.float32), ARRAY_BUFFER, with_range=True)
+    indices = made.add_array(faces.astype(np.uint32).reshape(-1), ELEMENT_ARRAY_BUFFER)
     mesh = made.add(
         "meshes", {"primitives": [{"attributes": {"POSITION": positions}, "indices": indices}]}
     )

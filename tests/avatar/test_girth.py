@@ -58,6 +58,12 @@ def test_a_leg_that_would_become_another_is_left_alone() -> None:
     np.testing.assert_array_equal(found.vertices, body.vertices)
 
 
+def test_a_leg_without_its_foot_is_left_alone() -> None:
+    body = with_long_foot(6.0)
+    rest = np.where(body.face_part == Part.LEFT_FOOT, Part.LEFT_LOWER_LEG, body.face_part)
+    assert with_girth(replace(body, face_part=rest.astype(np.uint8)), JOINTS)[1] == {}
+
+
 def test_at_attention_limbs_hang_and_keep_their_shape() -> None:
     body = parted()
     part = body.face_part.astype(np.int64)

@@ -11,7 +11,7 @@ of their boxes are filled out (:mod:`rigline.avatar.girth`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -107,27 +107,42 @@ def fit_body(
     body that cannot be brought within its bounds comes as near to them as may be; nothing raises.
     """
     limits = _limits(body_type)
-    girths: Girths = {}
-    if proportions == "fit":
-        body, girths = with_girth(body, joints)
-    sizes = _sizes(body.vertices, body, joints)
-    studs = _scale(sizes, limits)
+    studs = _scale(_sizes(body.vertices, body, joints), limits)
     factors: Factors = {group: np.ones(3) for group in GROUPS if group != "total"}
+    girths: Girths = {}
+    turned: tuple[str, ...] = ()
     vertices, placed = body.vertices, joints
     if proportions == "fit":
-        vertices, placed = _stretched(body, joints, factors)
-    for _ in range(ROUNDS if proportions == "fit" else 0):
+        turned = _turned(joints)
+        vertices, placed = _within(body, joints, studs, limits, factors)
+        filled, girths = with_girth(replace(body, vertices=vertices), placed)
+        if girths:
+            vertices, placed = _within(filled, placed, studs, limits, factors)
+    broken = _broken(_sizes(vertices, body, placed), studs, limits)
+    changed = {g: tuple(f.tolist()) for g, f in factors.items() if not np.allclose(f, 1, atol=1e-3)}
+    fitted = _on_floor(body, vertices, placed, studs)
+    return fitted, BodyFit(studs, changed, turned, broken, girths)
+
+
+def _within(
+    body: PartedBody, joints: Floats, studs: float, limits: Sizes, factors: Factors
+) -> tuple[Floats, Floats]:
+    """Vertices and joints with the groups stretched until their sizes fit, or as far as may be.
+
+    ``factors`` are what was done before, and take in what is done here.
+    """
+    before = {group: factor.copy() for group, factor in factors.items()}
+    own: Factors = {group: np.ones(3) for group in factors}
+    vertices, placed = _stretched(body, joints, own)
+    for _ in range(ROUNDS):
         wanted = _wanted(_sizes(vertices, body, placed), studs, limits)
         if all(np.allclose(w, 1) for w in wanted.values()):
             break
-        for group, factor in factors.items():
-            factors[group] = np.clip(factor * wanted[group], 1 / MAX_STRETCH, MAX_STRETCH)
-        vertices, placed = _stretched(body, joints, factors)
-    broken = _broken(_sizes(vertices, body, placed), studs, limits)
-    changed = {g: tuple(f.tolist()) for g, f in factors.items() if not np.allclose(f, 1, atol=1e-3)}
-    turned = _turned(joints) if proportions == "fit" else ()
-    fitted = _on_floor(body, vertices, placed, studs)
-    return fitted, BodyFit(studs, changed, turned, broken, girths)
+        for group, base in before.items():
+            whole = np.clip(base * own[group] * wanted[group], 1 / MAX_STRETCH, MAX_STRETCH)
+            factors[group], own[group] = whole, whole / base
+        vertices, placed = _stretched(body, joints, own)
+    return vertices, placed
 
 
 Sizes = dict[str, tuple[Floats, Floats]]

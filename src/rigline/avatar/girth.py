@@ -57,11 +57,11 @@ def _filled(
     body: PartedBody, joints: Floats, parts: tuple[int, ...], axis: int, view: str, factor: Floats
 ) -> Floats | None:
     """``factor`` with what it takes for the parts to cover enough of their box in a view; None
-    where too much would have to change."""
+    where too much would have to change. A limb that lacks a part is not touched."""
     wanted = CLEAR * limit_of("visibility.coverage", "least")
-    own = np.isin(body.face_part, parts)
-    if not own.any():
+    if not np.isin(parts, body.face_part).all():
         return factor
+    own = np.isin(body.face_part, parts)
     corners = _at_attention(body, joints, _reshaped(body, joints, factor))
     if covered_shares(corners[own])[view] >= wanted:
         return factor
