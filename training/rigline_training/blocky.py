@@ -30,14 +30,15 @@ def figure_joints(
     shoulder_x = rng.uniform(0.09, 0.17) * g(0.15)
     hip_x = rng.uniform(0.03, 0.085) * g(0.15)
     arm = rng.uniform(0.3, 0.46) * g(0.1) * (0.75 if squat else 1.0)
-    foot = min(rng.uniform(0.035, 0.08), 0.4 * leg)
+    foot = min(rng.uniform(0.03, 0.1), 0.4 * leg)
     waist = float(np.clip(rng.normal(0.41, 0.05), 0.28, 0.55))
-    elbow, wrist = rng.uniform(0.38, 0.5), rng.uniform(0.76, 0.88)
+    wrist = rng.uniform(0.62 if squat else 0.72, 0.88)
+    elbow = wrist * rng.uniform(0.44, 0.6)
     joints = np.zeros((N_PARTS, 3))
     joints[Part.LOWER_TORSO, 1] = leg + 0.02 - rng.uniform(0.01, 0.045)
     joints[Part.UPPER_TORSO, 1] = leg + waist * torso
     joints[Part.HEAD, 1] = leg + torso + neck * 0.3
-    knee = rng.uniform(0.46, 0.56)
+    knee = rng.uniform(0.42, 0.6)
     for b, side in LEGS:
         joints[b] = side * hip_x, leg, 0
         joints[b + 1] = side * hip_x, leg - (leg - foot) * knee, 0

@@ -26,7 +26,7 @@ from rigline_training.blocky import blocky_character
 from rigline_training.character import Character, Floats, Ints, Piece, rotation
 from rigline_training.held_out_families import FAMILIES
 from rigline_training.lofted import lofted_character
-from rigline_training.styles import stylised_body
+from rigline_training.styles import posed_body, stylised_body
 
 NEIGHBOURS_KEPT = 32
 """More than the models use: which of them a training step sees is drawn anew each time."""
@@ -50,21 +50,39 @@ class Sample:
     blocky: bool
 
 
-class Characters:
-    """Draws dressed, posed characters: bodies, characters of primitives and of swept tubes."""
+AUGMENTATIONS = ("dressing", "primitives", "tubes", "stylising")
+"""What can be left out, to measure what it buys: all that is worn and carried; characters of
+primitives; characters of swept tubes; everything that bends a realistic body."""
 
-    def __init__(self, share_blocky: float = 0.24, share_lofted: float = 0.2) -> None:
+
+class Characters:
+    """Draws dressed, posed characters: bodies, characters of primitives and of swept tubes.
+
+    ``without`` names one of ``AUGMENTATIONS`` to leave out; what is left takes its share.
+    """
+
+    def __init__(
+        self, share_blocky: float = 0.24, share_lofted: float = 0.2, without: str | None = None
+    ) -> None:
         self.bodies = AnnyBodies()
-        self._blocky, self._lofted = share_blocky, share_blocky + share_lofted
+        blocky = 0.0 if without == "primitives" else share_blocky
+        lofted = 0.0 if without == "tubes" else share_lofted
+        self._blocky, self._lofted = blocky, blocky + lofted
+        self._bent = without != "stylising"
+        self._dressed = without != "dressing"
 
     def draw(self, rng: np.random.Generator) -> Character:
         level = float(rng.choice([0.7, 1.0, 1.3]))
         drawn = rng.random()
         if drawn < self._blocky:
-            return dressed(blocky_character(rng, level), rng)
-        if drawn < self._lofted:
-            return dressed(lofted_character(rng, level), rng)
-        return dressed(stylised_body(self.bodies, rng, level * rng.choice([0.6, 1.0, 1.0])), rng)
+            bare = blocky_character(rng, level)
+        elif drawn < self._lofted:
+            bare = lofted_character(rng, level)
+        elif self._bent:
+            bare = stylised_body(self.bodies, rng, level * rng.choice([0.6, 1.0, 1.0]))
+        else:
+            bare = posed_body(self.bodies, rng, level)
+        return dressed(bare, rng) if self._dressed else bare
 
 
 def _surface(piece: Piece, count: int, rng: np.random.Generator) -> tuple[Floats, Floats, Ints]:
@@ -178,7 +196,9 @@ def write_shard(path: Path, samples: list[Sample]) -> None:
     partial.rename(path)
 
 
-def generate(folder: Path, seed: int, shards: int, per_shard: int) -> None:
+def generate(
+    folder: Path, seed: int, shards: int, per_shard: int, without: str | None = None
+) -> None:
     """Write ``shards`` files of ``per_shard`` samples; existing shards are kept as they are.
 
     A shard depends on its seed and number alone, not on what was drawn before it.
@@ -189,7 +209,7 @@ def generate(folder: Path, seed: int, shards: int, per_shard: int) -> None:
         path = folder / f"shard-{seed:03d}-{k:04d}.npz"
         if path.exists():
             continue
-        characters = characters or Characters()
+        characters = characters or Characters(without=without)
         characters.bodies.forget_drawn()
         rng = np.random.default_rng([seed, k])
         started = time.monotonic()
@@ -215,12 +235,13 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--per-shard", type=int, default=1000)
     parser.add_argument("--family", choices=sorted(FAMILIES), help="one shard of this family")
+    parser.add_argument("--without", choices=AUGMENTATIONS, help="leave this out")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if args.family:
         generate_family(args.out, args.family, args.seed, args.per_shard)
         return
-    generate(args.out, args.seed, args.shards, args.per_shard)
+    generate(args.out, args.seed, args.shards, args.per_shard, args.without)
 
 
 if __name__ == "__main__":

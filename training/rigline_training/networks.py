@@ -28,6 +28,13 @@ def gather_points(values: Tensor, index: Tensor) -> Tensor:
     return torch.gather(values, 1, flat).reshape(b, p, k, values.shape[-1])
 
 
+def nearest_centres(centre: Tensor, count: int = 12) -> Tensor:
+    """Indices (B, P, count) of the points of centre (B, P, 3) nearest to each, itself included."""
+    square = (centre * centre).sum(-1)
+    apart = square[:, :, None] + square[:, None] - 2 * centre @ centre.transpose(1, 2)
+    return apart.topk(count, dim=-1, largest=False).indices
+
+
 class Block(nn.Module):
     """Pre-norm transformer block over tokens (B, T, d)."""
 
@@ -49,6 +56,28 @@ class Block(nn.Module):
         attention = torch.softmax(q @ k.transpose(-1, -2) * (d // self.heads) ** -0.5, dim=-1)
         x = x + self.out((attention @ v).permute(0, 2, 1, 3).reshape(-1, t, d))
         return x + self.mlp(self.before_mlp(x))
+
+
+class EdgeBlock(nn.Module):
+    """EdgeConv over each token's nearest neighbours, and the strongest of all tokens.
+
+    After the dynamic graph networks of Wang et al. 2019, with the graph of the patch centres kept
+    fixed. The alternative to ``Block`` that the choice of architecture was measured against.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before = nn.LayerNorm(width)
+        self.own, self.other = nn.Linear(width, 2 * width), nn.Linear(width, 2 * width, bias=False)
+        self.everywhere = nn.Linear(width, 2 * width, bias=False)
+        self.out = nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor, near: Tensor) -> Tensor:
+        """Tokens x (B, T, d) and the indices near (B, T, k) of their neighbours, to (B, T, d)."""
+        seen = self.before(x)
+        apart = gather_points(self.other(seen), near) - self.other(seen)[:, :, None]
+        own = self.own(seen) + self.everywhere(seen.amax(dim=1, keepdim=True))
+        return x + self.out(F.gelu(own[:, :, None] + apart).amax(dim=2))
 
 
 class PatchEncoder(nn.Module):
@@ -80,12 +109,18 @@ class BodyNetwork(nn.Module):
     votes (B, 15), lengths in shares of height. The first P features are the patch centres.
     """
 
-    def __init__(self, width: int = 192, depth: int = 6, heads: int = 6, query: int = 128) -> None:
+    def __init__(
+        self, width: int = 192, depth: int = 6, heads: int = 6, query: int = 128,
+        mixing: str = "attention",
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.config = dict(width=width, depth=depth, heads=heads, query=query)
+        self.config = dict(width=width, depth=depth, heads=heads, query=query, mixing=mixing)
         self.encoder = PatchEncoder(width)
-        self.registers = nn.Parameter(torch.randn(1, 4, width) * 0.02)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        attends = mixing == "attention"
+        self.registers = nn.Parameter(torch.randn(1, 4 if attends else 0, width) * 0.02)
+        self.blocks = nn.ModuleList(
+            Block(width, heads) if attends else EdgeBlock(width) for _ in range(depth)
+        )
         self.norm = nn.LayerNorm(width)
         self.vote = nn.Linear(width, N_PARTS * 4)
         self.joint_embedding = nn.Parameter(torch.randn(1, N_PARTS, width) * 0.02)
@@ -107,6 +142,11 @@ class BodyNetwork(nn.Module):
     def tokens(self, features: Tensor, neighbours: Tensor) -> Tensor:
         """(B, P, width) what the network knows at each patch."""
         x = self.encoder(features, neighbours)
+        if self.config["mixing"] == "edges":
+            near = nearest_centres(features[:, : x.shape[1], :3])
+            for block in self.blocks:
+                x = block(x, near)
+            return self.norm(x)
         x = torch.cat([self.registers.expand(x.shape[0], -1, -1), x], dim=1)
         for block in self.blocks:
             x = block(x)

@@ -237,6 +237,16 @@ def _shells(rng: np.random.Generator, body: Piece) -> tuple[Piece, ...]:
     return body, shell
 
 
+def posed_body(source: AnnyBodies, rng: np.random.Generator, level: float) -> Character:
+    """A realistic body in a random pose, otherwise as it was drawn."""
+    drawn = source.draw(rng)
+    along = bone_directions(drawn.joints, drawn.vertices, source.labels)
+    turns = random_pose(rng, drawn.joints, level)
+    still = np.ones((N_PARTS, 3))
+    v, joints = deform(drawn.vertices, source.weights, drawn.joints, still, turns, along)
+    return Character((Piece(v, source.faces, source.labels),), joints, "body")
+
+
 def stylised_body(source: AnnyBodies, rng: np.random.Generator, level: float) -> Character:
     """A realistic body bent into a game character: proportions, pose, surface, pieces."""
     drawn = source.draw(rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -107,11 +108,20 @@ def regret_of(scores: Scores) -> float:
     return sum(each) / len(each)
 
 
-def lesson_of(data: Path, network: dict[str, int], device: str) -> Lesson:
-    """What the body network learns from the shards of a folder."""
+Judges = dict[str, dict[str, Tensor]]
+"""Samples to score on, by the prefix of their scores."""
+
+
+def judges_of(data: Path) -> Judges:
+    """The usual characters that are held out, and the style families that choose checkpoints."""
     held_out = {"": Shards(data / "held_out").data}
     for folder in sorted((data / "selection").glob("*/")):
         held_out[f"{folder.name}_"] = Shards(folder).data
+    return held_out
+
+
+def lesson_of(network: dict[str, Any], device: str, held_out: Judges) -> Lesson:
+    """What the body network learns, and what it is scored on while it does."""
 
     def cost(net: nn.Module, samples: dict[str, Tensor], index: Tensor) -> Tensor:
         return loss_of(net, tuple(t.to(device) for t in augmented(samples, index)))
@@ -132,7 +142,7 @@ def main() -> None:
     p = run_options("Train the body network (joints and parts).")
     p.add_argument("--network", default="{}", help="JSON of BodyNetwork's arguments")
     args = p.parse_args()
-    train(lesson_of(args.data, json.loads(args.network), args.device), args)
+    train(lesson_of(json.loads(args.network), args.device, judges_of(args.data)), args)
 
 
 if __name__ == "__main__":
