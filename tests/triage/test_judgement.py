@@ -158,6 +158,21 @@ def test_a_named_joint_has_its_own_threshold_for_that_measure_alone() -> None:
     assert found.verdict == "accept"
 
 
+def test_joints_that_do_not_count_are_pointed_out_and_leave_the_job_as_sure_as_it_is() -> None:
+    told = with_joints(all=(JOINT_ERROR,)).model_copy(
+        update={"joints_count": False, "stages": {"orient": (MARGIN,)}}
+    )
+    joints = rig(Head=0.02, LeftHand=0.09)
+    found = judge({"orient": {"margin": 0.9}, **joints}, told)
+    assert (found.verdict, found.reasons, found.flagged) == ("accept", (), ())
+    assert found.confidence == pytest.approx(0.9)
+    assert found.flagged_joints == ("LeftHand",)
+    found = judge({"orient": {"margin": 0.3}, **joints}, told)
+    assert (found.verdict, found.flagged) == ("review", ("orient",))
+    assert found.confidence == pytest.approx(0.3)
+    assert [reason.partition(":")[0] for reason in found.reasons] == ["rig, LeftHand", "orient"]
+
+
 def test_many_doubtful_joints_make_one_reason() -> None:
     joints = {name: 0.09 - i / 1000 for i, name in enumerate("ABCDE")}
     found = judge(rig(**joints), with_joints(all=(JOINT_ERROR,)))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rigline.avatar.body import PART_NAMES
@@ -138,6 +140,29 @@ creator = "studio-*"
 priority = 10
 """
 )
+
+
+LOGISTIC = Term(evidence="error", good=0.02, bad=0.08, reason="off", curve="logistic")
+
+
+@pytest.mark.parametrize(
+    ("value", "confidence"),
+    [(0.02, 0.9), (0.04, 0.5), (0.08, 0.1), (0.0, 1.0), (1e9, 0.0)],
+)
+def test_a_logistic_term_goes_by_the_logarithm(value: float, confidence: float) -> None:
+    assert LOGISTIC.confidence(value) == pytest.approx(confidence, abs=1e-3)
+
+
+@given(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12))
+def test_a_logistic_term_never_gets_surer_as_the_measure_gets_worse(a: float, b: float) -> None:
+    better, worse = sorted((a, b))
+    assert 0 <= LOGISTIC.confidence(worse) <= LOGISTIC.confidence(better) <= 1
+
+
+@pytest.mark.parametrize("ends", [{"good": 0.0}, {"bad": 0.0}, {"good": -1.0}])
+def test_the_ends_of_a_logistic_term_are_positive(ends: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        Term(**{**LOGISTIC.model_dump(), **ends})
 
 
 def test_every_kind_of_entry_is_read(tmp_path: Path) -> None:

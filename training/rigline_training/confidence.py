@@ -1,9 +1,9 @@
 """What the policy's confidence is worth on style families that nothing was trained on.
 
-Reads the assessments of the held-out families. One family calibrates: ``--fit`` finds, for each
-term of the policy that can be judged there, the two ends of its ramp for which the job's confidence
-is nearest to "the result is acceptable" (Brier score, Brier 1950). The others only report: area
-under the ROC curve, calibration error, reliability diagrams.
+Reads the assessments of the held-out families. One family calibrates: ``--fit`` finds, for the
+terms of the policy that can be judged there, the two ends for which the job's confidence is nearest
+to "the result is acceptable", and a joint's to "it is within 5 %" (Brier score, Brier 1950). The
+others only report: area under the ROC curve, calibration error, reliability diagrams.
 
     python -m rigline_training.confidence --assessment runs/assessment --out runs/confidence --fit
 """
@@ -34,13 +34,15 @@ from rigline_training.character import Floats
 from rigline_training.held_out_families import REPORTING, SELECTION
 
 BINS = 10
-JOINT_SHARE = 0.5
-"""What the joints' Brier score counts beside the job's."""
 
-FITTED = (
-    ("orient", "margin"), ("segment", "view_disagreement"), ("rig", "expected_error"),
-    ("rig", "humanoid"), ("joint", "expected_error"), ("joint", "view_disagreement"),
-)  # fmt: skip
+FITTED = {
+    "jobs": (("segment", "view_disagreement"), ("rig", "expected_error")),
+    "joints": (("joint", "expected_error"),),
+}
+"""The logistic terms that are fitted, those of jobs and those of joints apart."""
+
+FLATTEST = 0.35
+"""The least distance of a term's ends, in logarithms: nearer ones would be a step."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +112,28 @@ def with_ramps(policy: Policy, ramps: Mapping[tuple[str, str], tuple[float, floa
 
 
 def fitted(policy: Policy, found: Sequence[Mapping[str, Any]]) -> Policy:
-    """The policy with the ramps that fit one family best. Deterministic."""
+    """The policy with the ends of its logistic terms that fit one family best. Deterministic.
+
+    Jobs and joints are fitted apart, which is right for a policy whose joints do not count.
+    """
+    for k, which in enumerate(FITTED.values()):
+        policy = _fitted_terms(policy, found, which, k)
+    return policy
+
+
+def _fitted_terms(
+    policy: Policy, found: Sequence[Mapping[str, Any]], which: Sequence[tuple[str, str]], kind: int
+) -> Policy:
     terms = [
         (group, term)
-        for group, name in FITTED
-        for term in (policy.joints.get("all", ()) if group == "joint" else policy.stages[group])
-        if term.evidence == name
+        for group, name in which
+        for term in (policy.joints["all"] if group == "joint" else policy.stages[group])
+        if term.evidence == name and term.curve == "logistic"
     ]
-    start = np.array([end for _, term in terms for end in (term.good, term.bad)])
-    size = np.repeat(np.abs(start.reshape(-1, 2)).max(axis=1), 2)
+    start = np.log([end for _, term in terms for end in (term.good, term.bad)])
 
     def policy_at(x: Floats) -> Policy:
-        ends = (x * size).reshape(-1, 2)
+        ends = np.exp(x).reshape(-1, 2)
         return with_ramps(
             policy,
             {
@@ -131,16 +143,14 @@ def fitted(policy: Policy, found: Sequence[Mapping[str, Any]]) -> Policy:
         )
 
     def cost(x: Floats) -> float:
-        ends = (x * size).reshape(-1, 2)
-        turned = sum(
-            (g - b) * (t.good - t.bad) <= 0 for (_, t), (g, b) in zip(terms, ends, strict=True)
-        )
-        if turned:
-            return 10.0 + turned
-        jobs, joints = cases_of(found, policy_at(x))
-        return jobs.brier() + JOINT_SHARE * joints.brier()
+        ends = x.reshape(-1, 2)
+        turn = np.sign([np.log(t.good / t.bad) for _, t in terms])
+        apart = (ends[:, 0] - ends[:, 1]) * turn
+        if apart.min() < FLATTEST or np.abs(x).max() > 9:
+            return 10.0 - apart.min()
+        return cases_of(found, policy_at(x))[kind].brier()
 
-    best = minimize(cost, start / size, method="Powell", options={"maxiter": 6, "xtol": 0.01})
+    best = minimize(cost, start, method="Powell", options={"maxiter": 8, "xtol": 0.01})
     return policy_at(best.x)
 
 

@@ -96,10 +96,10 @@ def _verdict(verdict: str, confidence: float) -> Text:
 
 
 def _term_table(owner: str, terms: Mapping[str, Sequence[Term]]) -> Table:
-    table = _table(owner, "measure", "good", "bad", "reason")
+    table = _table(owner, "measure", "curve", "good", "bad", "reason")
     for name, entries in terms.items():
         for term in entries:
-            _add(table, name, term.evidence, term.good, term.bad, term.reason)
+            _add(table, name, term.evidence, term.curve, term.good, term.bad, term.reason)
     return table
 
 

@@ -76,12 +76,17 @@ def judge(
     verdict = _verdict(overall, limits.review_below, policy.reject_below, broken)
     against_rules = {found.rule.stage for found in broken}
     doubtful_joints = [name for name, c in by_joint.items() if c < limits.review_below]
+    doubtful = [
+        m
+        for m in measures
+        if m.confidence < limits.review_below and (m.joint is None or verdict != "accept")
+    ]
     return Judgement(
         confidence=overall,
         stage_confidence=by_stage,
         calibrated=policy.calibrated,
         verdict=verdict,
-        reasons=_reasons([m for m in measures if m.confidence < limits.review_below], broken),
+        reasons=_reasons(doubtful, broken),
         joint_confidence=by_joint,
         flagged=tuple(
             stage
@@ -102,7 +107,8 @@ def _confidences(
     by_joint: dict[str, float] = {}
     for measure in measures:
         stage, confidence = measure.stage, measure.confidence
-        by_stage[stage] = min(by_stage.get(stage, 1.0), confidence)
+        if measure.joint is None or policy.joints_count:
+            by_stage[stage] = min(by_stage.get(stage, 1.0), confidence)
         if measure.joint is not None:
             by_joint[measure.joint] = min(by_joint.get(measure.joint, 1.0), confidence)
     return by_stage, by_joint

@@ -1,9 +1,9 @@
 """A policy: which evidence is doubtful, and how much doubt sends a job to a person.
 
-A first policy is a table of plain thresholds. Each term turns one measure into a confidence by a
-straight line between a value that is fine and one that is hopeless; a stage is as sure as its most
-doubtful term, and a job as its most doubtful stage. Such numbers rank jobs but are no
-probabilities: ``calibrated`` says so until they have been fitted to what reviewers accepted.
+Each term turns one measure into a confidence, by a straight line between a value that is fine and
+one that is hopeless, or by a logistic curve that was fitted to cases whose outcome is known; a
+stage is as sure as its most doubtful term, and a job as its most doubtful stage. ``calibrated``
+is false until the numbers have been fitted to what reviewers accepted.
 
 Beside the terms stand rules that no confidence outweighs, overrides for some creators and batches,
 priorities of tickets, and the share of accepted jobs that is audited.
@@ -11,6 +11,7 @@ priorities of tickets, and the share of accepted jobs that is audited.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -31,6 +32,15 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+Curve = Literal["straight", "logistic"]
+
+LOGISTIC_ENDS: Final = 0.9
+"""The confidence of a logistic term at ``good``; at ``bad`` it is as far from 0."""
+
+LEAST_MEASURE: Final = 1e-6
+"""Logistic terms go by the logarithm of a measure, and take smaller ones for this."""
+
+
 class Term(_Frozen):
     """One measure of a stage. ``reason`` is what a person reads when it is doubtful; ``{value}``,
     ``{good}`` and ``{bad}`` stand for numbers and take a format, as in ``{value:.1%}``."""
@@ -39,18 +49,29 @@ class Term(_Frozen):
     good: float
     bad: float
     reason: str
+    curve: Curve = "straight"
 
     @model_validator(mode="after")
     def _distinct(self) -> Term:
         if self.good == self.bad:
             raise ValueError(f"good and bad of {self.evidence!r} must differ")
+        if self.curve == "logistic" and min(self.good, self.bad) < LEAST_MEASURE:
+            raise ValueError(f"good and bad of {self.evidence!r} must be positive: it is logistic")
         _check_reason(self.reason, value=1.0, good=1.0, bad=1.0)
         return self
 
     def confidence(self, value: float) -> float:
-        """1 at ``good`` and beyond, 0 at ``bad`` and beyond, straight in between."""
-        share = (value - self.bad) / (self.good - self.bad)
-        return min(1.0, max(0.0, share))
+        """How sure the term is of a finite measure, in [0, 1].
+
+        Straight: 1 at ``good`` and beyond, 0 at ``bad`` and beyond. Logistic: 0.9 at ``good``, 0.1
+        at ``bad``, over the logarithm of the measure.
+        """
+        if self.curve == "straight":
+            share = (value - self.bad) / (self.good - self.bad)
+            return min(1.0, max(0.0, share))
+        share = math.log(max(value, LEAST_MEASURE) / self.bad) / math.log(self.good / self.bad)
+        log_odds = (2 * share - 1) * math.log(LOGISTIC_ENDS / (1 - LOGISTIC_ENDS))
+        return 1 / (1 + math.exp(-min(max(log_odds, -500.0), 500.0)))
 
     def reason_for(self, value: float) -> str:
         """The sentence about this value."""
@@ -144,7 +165,9 @@ class Limits:
 
 class Policy(_Frozen):
     """Terms by stage and by joint, rules, and the confidences below which a job is reviewed or
-    rejected. Whoever changes a policy raises its ``version``: verdicts are recorded with it."""
+    rejected. A job is as sure as its most doubtful joint if ``joints_count``; else doubtful joints
+    are only pointed out to whoever reviews it. Whoever changes a policy raises its ``version``:
+    verdicts are recorded with it."""
 
     name: str
     version: int
@@ -154,6 +177,7 @@ class Policy(_Frozen):
     audit_rate: Share = 0.0
     stages: Mapping[str, tuple[Term, ...]]
     joints: Mapping[str, tuple[Term, ...]] = {}
+    joints_count: bool = True
     rules: tuple[Rule, ...] = ()
     overrides: tuple[Override, ...] = ()
     priorities: tuple[Priority, ...] = ()
