@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.canonical import CanonicalMesh
@@ -30,13 +32,38 @@ def opinion(points: Floats, part: Ints, certainty: float = 0.9) -> Floats:
     return out
 
 
-def test_queries_lie_inside_their_faces() -> None:
+def test_queries_of_large_faces_lie_inside_them_near_their_corners() -> None:
     vertices, faces = sheet(5)
     asked = face_queries(canonical(vertices, faces))
     corners = vertices[faces].reshape(-1, 3)
     middle = np.repeat(vertices[faces].mean(axis=1), 3, axis=0)
-    assert asked.points == pytest.approx(0.75 * corners + 0.25 * middle)
+    assert asked.at_corners(asked.points) == pytest.approx(0.75 * corners + 0.25 * middle)
     assert np.allclose(asked.normals, [0, 0, 1])
+
+
+def test_small_faces_that_lie_together_and_face_one_way_share_a_query() -> None:
+    vertices, faces = sheet(401)
+    back = len(vertices) + faces[:, ::-1]
+    both = np.concatenate([vertices, vertices])
+    asked = face_queries(canonical(both, np.concatenate([faces, back])))
+    assert len(asked.points) < len(faces) / 5
+    middle = np.repeat(np.tile(vertices[faces].mean(axis=1), (2, 1)), 3, axis=0)
+    far = np.linalg.norm(asked.at_corners(asked.points) - middle, axis=1).max()
+    assert far < 0.015 * np.sqrt(2)
+    way = np.sign(asked.at_corners(asked.normals)[:, 2])
+    assert np.array_equal(way, np.repeat([1, -1], 3 * len(faces)))
+
+
+@given(st.integers(2, 60), st.floats(0.2, 3.0), st.integers(0, 2**32 - 1))
+def test_every_corner_has_one_query_of_its_own_face_or_cell(n: int, width: float, s: int) -> None:
+    vertices, faces = sheet(n)
+    vertices = vertices * [width, 1, 1] + np.random.default_rng(s).normal(0, 0.01, vertices.shape)
+    asked = face_queries(canonical(vertices, faces))
+    assert np.array_equal(np.unique(asked.of_corner), np.arange(len(asked.points)))
+    corners = vertices[faces].reshape(-1, 3)
+    reach = np.linalg.norm(asked.at_corners(asked.points) - corners, axis=1)
+    longest = np.linalg.norm(vertices[faces] - np.roll(vertices[faces], 1, axis=1), axis=2).max()
+    assert reach.max() <= max(longest, 0.05) + 0.015 * np.sqrt(3)
 
 
 def test_a_clear_opinion_is_kept() -> None:
@@ -44,7 +71,7 @@ def test_a_clear_opinion_is_kept() -> None:
     mesh = canonical(vertices, faces)
     asked = face_queries(mesh)
     wanted = np.where(asked.points[:, 1] > 0.6, HEAD, TORSO)
-    found = segment(mesh, opinion(asked.points, wanted))
+    found = segment(mesh, asked.at_corners(opinion(asked.points, wanted)))
     clear = np.abs(vertices[:, 1] - 0.6) > 0.03
     expected = np.where(vertices[:, 1] > 0.6, HEAD, TORSO)
     assert (found.part[clear] == expected[clear]).all()
@@ -57,7 +84,7 @@ def test_a_stray_patch_dissolves_into_what_surrounds_it() -> None:
     asked = face_queries(mesh)
     wanted = np.where(asked.points[:, 1] > 0.6, HEAD, TORSO)
     stray = np.linalg.norm(asked.points - [0.1, 0.25, 0], axis=1) < 0.09
-    found = segment(mesh, opinion(asked.points, np.where(stray, HEAD, wanted)))
+    found = segment(mesh, asked.at_corners(opinion(asked.points, np.where(stray, HEAD, wanted))))
     assert (found.part[vertices[:, 1] < 0.5] == TORSO).all()
     assert (found.face_part[vertices[faces].mean(axis=1)[:, 1] < 0.5] == TORSO).all()
 
@@ -69,7 +96,7 @@ def test_a_rigid_island_is_of_one_part() -> None:
     mesh = canonical(both, np.concatenate([faces, faces + len(vertices)]))
     asked = face_queries(mesh)
     wanted = np.where((asked.points[:, 0] > 1) & (asked.points[:, 1] > 0.15), HEAD, TORSO)
-    found = segment(mesh, opinion(asked.points, wanted))
+    found = segment(mesh, asked.at_corners(opinion(asked.points, wanted)))
     assert (found.part == TORSO).all()
 
 
@@ -84,7 +111,10 @@ def test_a_piece_that_spans_a_joint_is_rigid_only_among_rigid_pieces(assembled: 
     hand, arm = int(Part.LEFT_HAND), int(Part.LEFT_LOWER_ARM)
     body = np.where((asked.points[:, 1] > 0.6) & (not assembled), HEAD, TORSO)
     on_glove = np.where(asked.points[:, 1] > 0.12, hand, arm)
-    found = segment(mesh, opinion(asked.points, np.where(asked.points[:, 0] > 1, on_glove, body)))
+    found = segment(
+        mesh,
+        asked.at_corners(opinion(asked.points, np.where(asked.points[:, 0] > 1, on_glove, body))),
+    )
     forearm = found.part[len(vertices) :][glove[:, 1] < 0.09]
     assert (forearm == (hand if assembled else arm)).all()
 
@@ -108,7 +138,7 @@ def test_seam_duplicates_agree() -> None:
     mesh = canonical(np.concatenate([vertices, vertices]), split)
     asked = face_queries(mesh)
     rng = np.random.default_rng(0)
-    found = segment(mesh, rng.dirichlet(np.ones(N_PARTS), len(asked.points)))
+    found = segment(mesh, asked.at_corners(rng.dirichlet(np.ones(N_PARTS), len(asked.points))))
     assert np.array_equal(found.part[:n], found.part[n:])
 
 
@@ -118,7 +148,8 @@ def test_evidence_counts_where_views_differ() -> None:
     asked = face_queries(mesh)
     one = np.full(len(asked.points), TORSO)
     other = np.where(asked.points[:, 0] > 0, HEAD, TORSO)
-    found = segment(mesh, opinion(asked.points, one))
-    evidence = label_evidence(mesh, found, np.stack([one, other]))
+    found = segment(mesh, asked.at_corners(opinion(asked.points, one)))
+    named = np.stack([asked.at_corners(one), asked.at_corners(other)])
+    evidence = label_evidence(mesh, found, named)
     assert evidence["view_disagreement"] == pytest.approx(0.5, abs=0.01)
     assert evidence["missing_parts"] == 14

@@ -21,7 +21,7 @@ BODY_STAGES = (
     Stage("ingest", 2, (ASSET,), stages.ingest, SOURCE_CODEC),
     Stage("orient", 3, ("ingest",), stages.orient,
           array_codec("canonical.safetensors", CanonicalMesh), models=("avatar_orientation",)),
-    Stage("segment", 3, ("orient",), stages.segment_parts,
+    Stage("segment", 4, ("orient",), stages.segment_parts,
           array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),
     Stage("rig", 3, ("ingest", "orient"), stages.rig,
           array_codec("skeleton.safetensors", Skeleton), models=("avatar_rigging",)),

@@ -38,7 +38,8 @@ from rigline.pipelines.source_rig_reuse import (
 )
 
 ORIENTATION_SAMPLINGS = 2
-BODY_SAMPLINGS = 4
+PART_SAMPLINGS = 2
+JOINT_SAMPLINGS = 4
 QUERY_CHUNK = 30_000
 SEED = 0
 
@@ -135,13 +136,13 @@ def segment_parts(ctx: StageContext, orient: CanonicalMesh) -> Produced[Segmenta
     """Name the part of every vertex and face."""
     asked = face_queries(orient)
     log_sum, named = np.zeros((len(asked.points), N_PARTS)), []
-    views = body_views(orient, BODY_SAMPLINGS, SEED)
+    views = body_views(orient, PART_SAMPLINGS, SEED)
     queries = [view.to_view(asked.points, asked.normals) for view in views]
     for view, seen in zip(views, _ask_parts(ctx, views, queries), strict=True):
         opinion = view.parts_from_view(seen)
         log_sum += np.log(np.maximum(opinion, 1e-6))
         named.append(asked.at_corners(opinion.argmax(axis=1).astype(np.uint8)))
-    log_mean = log_sum / BODY_SAMPLINGS
+    log_mean = log_sum / PART_SAMPLINGS
     probability = np.exp(log_mean - log_mean.max(axis=1, keepdims=True))
     probability /= probability.sum(axis=1, keepdims=True)
     found = segment(orient, asked.at_corners(probability))
@@ -171,7 +172,7 @@ def _ask_parts(
 
 def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produced[Skeleton]:
     """Find the fifteen joints; where the file's own are plausible, they are kept."""
-    views = body_views(orient, BODY_SAMPLINGS, SEED)
+    views = body_views(orient, JOINT_SAMPLINGS, SEED)
     answer = ctx.models.infer(
         "avatar_rigging",
         {
