@@ -24,6 +24,9 @@ DENT = 0.025
 """The largest smooth displacement, in heights."""
 
 LEAN = 0.05
+COARSEST = 1500
+"""Triangles below which a library's reduction leaves no body worth the name."""
+
 LADEN = 0.3
 """The share of characters that carry something."""
 
@@ -72,7 +75,8 @@ def _reproportioned(vertices: Floats, random: np.random.Generator) -> Floats:
 def _warped(values: Floats, extent: float, random: np.random.Generator) -> Floats:
     """``values`` of [0, extent] through a growing curve of random slopes."""
     knots = np.linspace(0, extent, KNOTS)
-    slopes = np.exp(random.uniform(*np.log(LENGTHS), KNOTS - 1))
+    low, high = float(np.log(LENGTHS[0])), float(np.log(LENGTHS[1]))
+    slopes = np.exp(random.uniform(low, high, KNOTS - 1))
     return np.interp(values, knots, np.concatenate([[0.0], np.cumsum(slopes * np.diff(knots))]))
 
 
@@ -89,17 +93,17 @@ def _dented(vertices: Floats, random: np.random.Generator) -> Floats:
 
 
 def _coarser(vertices: Floats, faces: Ints, random: np.random.Generator) -> tuple[Floats, Ints]:
-    """Half of the characters with fewer triangles, down to a quarter."""
-    if random.random() < 0.5:
+    """Half of the characters with fewer triangles, down to a third; what is coarse stays."""
+    target = int(len(faces) * random.uniform(0.33, 0.9))
+    if random.random() < 0.5 or target < COARSEST:
         return vertices, faces
     import pyfqmr
 
     first, inverse = weld(vertices)
     simplifier = pyfqmr.Simplify()
     simplifier.setMesh(vertices[first], inverse[faces].astype(np.int32))
-    target = int(len(faces) * random.uniform(0.25, 0.9))
     simplifier.simplify_mesh(
-        target_count=target, aggressiveness=5, preserve_border=True, verbose=False
+        target_count=target, aggressiveness=3, preserve_border=True, verbose=False
     )
     points, found, _ = simplifier.getMesh()
     return np.asarray(points, np.float64), np.asarray(found, np.int64)

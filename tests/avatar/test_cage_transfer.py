@@ -10,7 +10,7 @@ import pytest
 from rigline.avatar.body import Part
 from rigline.avatar.cage import OuterCage, fit_cage
 from rigline.avatar.cage_template import template
-from rigline.avatar.cage_transfer import CageMeshes, onto_template, own_cages, pushed_out
+from rigline.avatar.cage_transfer import CageMeshes, boxed, onto_template, own_cages, pushed_out
 from rigline.avatar.mesh import Floats
 from rigline.avatar.surface_queries import lattice_samples, nearest_on_surface, share_inside
 from rigline.errors import InvalidInput
@@ -50,6 +50,19 @@ def test_a_sunken_cage_is_pushed_out_and_stays_together() -> None:
     assert before > 0.3
     assert after < 0.05
     np.testing.assert_array_equal(out.vertices, out.vertices[template().twin])
+
+
+def test_a_cage_much_wider_than_its_part_is_brought_in() -> None:
+    body = capsule_body(16)
+    cage, foot = cage_of(body), template().part == Part.LEFT_FOOT
+    wide = OuterCage(np.where(foot[:, None], cage.vertices * [1, 1, 6], cage.vertices))
+    found = boxed(wide, body.vertices, body.part, 0.05)
+    size = np.ptp(body.vertices[body.part == Part.LEFT_FOOT], axis=0)
+    assert (np.ptp(wide.vertices[foot], axis=0) > 2 * size + 0.05).any()
+    assert (np.ptp(found.vertices[foot], axis=0) <= 2 * size + 0.05).all()
+    np.testing.assert_array_equal(
+        boxed(cage, body.vertices, body.part, 0.05).vertices, cage.vertices
+    )
 
 
 def test_a_cage_outside_stays_as_it_is() -> None:

@@ -74,7 +74,8 @@ LEFT_AND_CENTRE = (0, 1, 2, 3, 4, 5, 9, 10, 11)
 
 
 def rig(text: str) -> tuple[list[str], list[int], np.ndarray]:
-    """Names, parents and places, the bones spaced evenly up a line, so that each is told apart."""
+    """Names, parents and places: the bones rise evenly, but that a spine begins close above the
+    hips; a thousandth of X tells each apart."""
     names: list[str] = []
     above: dict[str, str] = {}
     for line in text.replace("\n", "").split("|"):
@@ -87,13 +88,19 @@ def rig(text: str) -> tuple[list[str], list[int], np.ndarray]:
     parents = [names.index(above[name]) if name in above else -1 for name in names]
     depth = [0.0] * len(names)
     for k, parent in enumerate(parents):
-        depth[k] = depth[parent] + 0.1 if parent >= 0 else 0.0
-    return names, parents, np.stack([np.arange(len(names)), depth, 0 * np.array(depth)], axis=1)
+        step = 0.05 if is_spine(names[k]) and not is_spine(names[parent]) else 0.1
+        depth[k] = depth[parent] + step if parent >= 0 else 0.0
+    places = np.stack([1e-3 * np.arange(len(names)), depth, 0 * np.array(depth)], axis=1)
+    return names, parents, places
+
+
+def is_spine(name: str) -> bool:
+    return "spine" in name.lower() or name == "Abdomen"
 
 
 def bones_of(mapped: MappedRig, names: list[str]) -> list[str]:
     """The bone that stands for each joint, found by its place."""
-    return ["" if np.isnan(x) else names[int(x)] for x in mapped.joints[:, 0]]
+    return ["" if np.isnan(x) else names[round(1000 * x)] for x in mapped.joints[:, 0]]
 
 
 @pytest.mark.parametrize("tool", EXPECTED)
@@ -147,3 +154,12 @@ def test_conventions_are_named_for_the_report() -> None:
     assert convention_of(rig(RIGIFY)[0]) == "Blender Rigify"
     assert convention_of(["x"], ["hips"]) == "VRM"
     assert convention_of(["x"]) == "other names"
+
+
+@pytest.mark.parametrize(("place", "waist"), [(1.2, "chest"), (2.7, "spine")])
+def test_a_bone_near_the_neck_is_no_waist(place: float, waist: str) -> None:
+    names = ["hips", "spine", "chest", "neck", "head"]
+    heights = np.array([0.0, 0.5, place, 3.0, 4.0])
+    places = np.stack([np.zeros(5), heights, np.zeros(5)], axis=1)
+    found = map_rig(names, [-1, 0, 1, 2, 3], places)
+    np.testing.assert_array_equal(found.joints[1], places[names.index(waist)])

@@ -149,6 +149,12 @@ Sizes = dict[str, tuple[Floats, Floats]]
 """Smallest and largest extent ``(3,)`` over the sides of each group."""
 
 
+def misfits(fitted: FittedBody, body_type: BodyType) -> tuple[str, ...]:
+    """The sizes of a fitted body that are out of the bounds of a body type, in words."""
+    sizes = _sizes(fitted.vertices, fitted.body, fitted.joints)
+    return _broken(sizes, fitted.studs_per_height, _limits(body_type))
+
+
 def _limits(body_type: BodyType) -> Sizes:
     return {
         group: (np.array(SMALLEST[group]), np.array(LARGEST[group][body_type])) for group in GROUPS

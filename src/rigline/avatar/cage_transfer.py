@@ -12,6 +12,7 @@ from rigline.avatar.body import N_PARTS, PARENT, PART_NAMES, SWAP, Part
 from rigline.avatar.cage import OuterCage, body_samples, fit_cage
 from rigline.avatar.cage_grid import INFLATION
 from rigline.avatar.cage_template import template
+from rigline.avatar.marketplace.rules import limit_of
 from rigline.avatar.mesh import Floats, Ints, face_cross
 from rigline.avatar.solid import barycentric
 from rigline.avatar.surface_queries import lattice_samples, nearest_on_surface, winding_numbers
@@ -22,6 +23,8 @@ FACING_SHARE: Final = 0.12
 """So much of a part's template, that nearest to its parent's, stands around its joint."""
 
 SAME_PLACE: Final = 1e-4
+BOX_SHARE: Final = 0.97
+"""So much of what the rule on boxes allows is made use of."""
 
 
 def pushed_out(cage: OuterCage, vertices: Floats, faces: Ints, part: Ints) -> OuterCage:
@@ -42,6 +45,32 @@ def pushed_out(cage: OuterCage, vertices: Floats, faces: Ints, part: Ints) -> Ou
         nearest, face = nearest_on_surface(placed[wanted], vertices, faces, samples)
         placed[wanted] = nearest + INFLATION * normal[face]
     return OuterCage(placed)
+
+
+def boxed(cage: OuterCage, vertices: Floats, part: Ints, slack: float) -> OuterCage:
+    """The cage with no part's box much larger than the box of the part of the body in it.
+
+    What a hand holds, or a broad neighbour, may have widened a cage beyond what the rule
+    ``cage.box`` allows. ``vertices (N, 3)`` and ``slack`` in one unit, ``part (N,)``. Vertices at
+    one place stay at one place.
+    """
+    most = limit_of("cage.box", "most") * BOX_SHARE
+    placed = cage
+    for number in range(N_PARTS):
+        own = vertices[part == number]
+        if not len(own):
+            continue
+        low, high = own.min(axis=0), own.max(axis=0)
+        reach = most * (high - low) + BOX_SHARE * slack
+        rows = np.flatnonzero(template().part == number)
+        points = placed.vertices[rows]
+        middle = np.clip((points.min(axis=0) + points.max(axis=0)) / 2, low, high)
+        wide = np.ptp(points, axis=0) > reach
+        kept = np.where(wide, np.clip(points, middle - reach / 2, middle + reach / 2), points)
+        moved = (kept != points).any(axis=1)
+        if moved.any():
+            placed = placed.with_vertices(rows[moved], kept[moved])
+    return placed
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from rigline.avatar.body import N_PARTS, PARENT
+from rigline.avatar.body import N_PARTS, PARENT, Part
 from rigline.avatar.cage import LIMB_ROOTS
 from rigline.avatar.mesh import Bools, Floats, Ints, components, unique_edges, vertex_areas
 from rigline.avatar.skinning import HINGES, bone_direction
@@ -175,11 +175,14 @@ def _without_strays(edges: Ints, part: Ints, area: Floats) -> Ints:
 
 
 def _links(count: int, patch: Ints, owner: Ints, edges: Ints) -> Bools:
-    """``(count,)`` the patches that border on their part's parent and on a child of it."""
+    """``(count,)`` the patches that border on their part's parent and on a child of it; of the
+    root, on the chest and on a leg."""
     both = patch[np.concatenate([edges, edges[:, ::-1]])]
     inner, outer = both[both[:, 0] != both[:, 1]].T
+    own, beside = owner[inner], owner[outer]
     parent = np.array(PARENT)
+    parent[Part.LOWER_TORSO] = Part.UPPER_TORSO
     above, below = np.zeros(count, bool), np.zeros(count, bool)
-    above[inner[parent[owner[inner]] == owner[outer]]] = True
-    below[inner[parent[owner[outer]] == owner[inner]]] = True
+    above[inner[parent[own] == beside]] = True
+    below[inner[(np.array(PARENT)[beside] == own) & (parent[own] != beside)]] = True
     return above & below

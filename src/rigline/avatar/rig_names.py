@@ -90,6 +90,9 @@ SIDED: Final = {
 HIGH_SPINE: Final = 0.3
 """A first bone of the spine that lies so far from hips to neck stands at the waist already."""
 
+HIGH_WAIST: Final = 0.67
+"""No bone in the upper third from hips to neck is the waist."""
+
 RIGIFY_SPINE: Final = (
     Part.LOWER_TORSO, Part.UPPER_TORSO, Part.UPPER_TORSO, Part.UPPER_TORSO, Part.HEAD, Part.HEAD,
     Part.HEAD,
@@ -267,7 +270,8 @@ def _with_low_spine(
     """The spine's lower bones given to LowerTorso, as docs/conventions.md has the waist.
 
     Of the bones between hips and neck the first belongs to the hips where there are two or three,
-    the first half where there are more; but a spine that begins well above the hips is all chest.
+    the first half where there are more; but a spine that begins well above the hips is all chest,
+    and a bone near the neck is no waist.
     """
     chain: list[int] = []
     for bone in order:
@@ -281,8 +285,10 @@ def _with_low_spine(
     chain = chain[: chain.index(parents[neck]) + 1]
     hips, top = positions[parents[chain[0]]], positions[neck]
     trunk = top - hips
-    reach = float((positions[chain[0]] - hips) @ trunk) / max(float(trunk @ trunk), 1e-30)
-    low = 0 if reach > HIGH_SPINE or len(chain) < 2 else 1 if len(chain) < 4 else len(chain) // 2
+    reach = (positions[chain] - hips) @ trunk / max(float(trunk @ trunk), 1e-30)
+    low = 0 if reach[0] > HIGH_SPINE or len(chain) < 2 else 1 if len(chain) < 4 else len(chain) // 2
+    while low and reach[low] > HIGH_WAIST:
+        low -= 1
     found = list(own)
     for bone in chain[:low]:
         found[bone] = Part.LOWER_TORSO

@@ -24,13 +24,13 @@ AVATAR_MARKETPLACE = Pipeline(
     version=1,
     stages=(
         *BODY_STAGES,
-        Stage("partition", 2, ("orient", "rig", "skin"), parted.cut_parts,
+        Stage("partition", 3, ("orient", "rig", "skin"), parted.cut_parts,
               array_codec("parted.safetensors", PartedBody)),
         Stage("reduce", 1, ("partition",), parted.reduce_triangles,
               array_codec("reduced.safetensors", PartedBody)),
-        Stage("fit", 2, ("reduce", "rig"), parted.fit,
+        Stage("fit", 3, ("reduce", "rig"), parted.fit,
               array_codec("fitted.safetensors", FittedBody), {"body_type": "normal"}),
-        Stage("cage", 1, ("fit",), parted.wrap_cage,
+        Stage("cage", 2, ("fit",), parted.wrap_cage,
               array_codec("cage.safetensors", OuterCage)),
         Stage("attach", 1, ("fit",), parted.attach,
               array_codec("attachments.safetensors", Attachments)),
@@ -40,6 +40,8 @@ AVATAR_MARKETPLACE = Pipeline(
               bytes_codec("avatar.glb")),
         Stage("validate", 2, ("assemble",), assembly.validate,
               json_codec("validation.json"), {"preset": "marketplace"}),
+        Stage("explain", 1, ("ingest", "orient", "rig", "skin", "fit", "validate"), parted.explain,
+              json_codec("causes.json"), {"body_type": "normal"}),
         Stage("picture", 1, ("fit", "cage"), parted.picture, bytes_codec("preview.png")),
     ),
 )  # fmt: skip
@@ -86,6 +88,7 @@ class MarketplaceOptions:
         limit = "body" if self.atlas_px > VALIDATED_PX else "validation"
         return {
             "fit": {"body_type": self.body_type, "proportions": self.proportions},
+            "explain": {"body_type": self.body_type},
             "bake": {"atlas_px": self.atlas_px},
             **({"assemble": {"cage_template": self.cage_template}} if self.cage_template else {}),
             "validate": {"settings": {"body_type": self.body_type, "texture_limit": limit}},

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from rigline.avatar.atlas import unwrap
 from rigline.avatar.attachments import Attachments, place_attachments
-from rigline.avatar.body_fit import FittedBody, fit_body
+from rigline.avatar.body_fit import FittedBody, fit_body, misfits
 from rigline.avatar.cage import OuterCage, cage_evidence, fit_cage
-from rigline.avatar.cage_transfer import onto_template, own_cages, pushed_out
+from rigline.avatar.cage_transfer import boxed, onto_template, own_cages, pushed_out
 from rigline.avatar.canonical import CanonicalMesh
+from rigline.avatar.marketplace.input_rules import InputBody, in_words, input_causes
+from rigline.avatar.marketplace.rules import limit_of
 from rigline.avatar.part_meshes import corner_normals, corner_tangents, part_meshes
 from rigline.avatar.partition import PartedBody, partition, partition_evidence
 from rigline.avatar.reduction import Budgets, reduced, reduction_evidence
@@ -74,7 +77,9 @@ def wrap_cage(ctx: StageContext, fit: FittedBody) -> Produced[OuterCage]:
     """The outer cage around the parts."""
     skin = fit.body.skin()
     laid = fit_cage(skin.vertices, skin.faces, skin.part, fit.joints)
-    cage = pushed_out(laid, skin.vertices, skin.faces, skin.part)
+    slack = limit_of("cage.box", "slack") / fit.studs_per_height
+    within = boxed(laid, skin.vertices, skin.part, slack)
+    cage = pushed_out(within, skin.vertices, skin.faces, skin.part)
     return Produced(cage, cage_evidence(cage, skin.vertices, skin.faces, skin.part))
 
 
@@ -135,6 +140,27 @@ def assemble(
         )
     )
     return Produced(glb, {"bytes": len(glb), "units_per_height": studs})
+
+
+def explain(
+    ctx: StageContext,
+    ingest: SourceModel,
+    orient: CanonicalMesh,
+    rig: Skeleton,
+    skin: SkinWeights,
+    fit: FittedBody,
+    validate: dict[str, Any],
+) -> Produced[list[dict[str, str]]]:
+    """For each rule that is broken the rule of the input that makes it impossible, if one does."""
+    broken = [r for r in validate["rules"] if not r["passed"] and r["severity"] == "error"]
+    names = np.repeat(
+        [p.name for p in ingest.primitives], [p.face_stop - p.face_start for p in ingest.primitives]
+    )
+    part = skin.joints[:, 0].astype(np.int64)
+    body = InputBody(orient.vertices, orient.faces, part, rig.joints, names.tolist())
+    causes = input_causes(body, broken, misfits(fit, ctx.params["body_type"])) if broken else []
+    evidence = {"broken": len(broken), "by_input": len(causes)}
+    return Produced([c.plain() for c in causes], evidence, in_words(causes))
 
 
 def picture(ctx: StageContext, fit: FittedBody, cage: OuterCage) -> Produced[bytes]:

@@ -1,0 +1,238 @@
+"""What the input must be like for the marketplace to take it, and which breach explains a failure.
+
+The rules restate what Roblox's own set-up asks of a model: one humanoid with all its limbs, an A or
+T pose, no accessories. A set-up may change proportions, but not without end; where an input breaks
+one of these rules, the finished body breaks one of the published rules, whatever is done with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from rigline.avatar.body import N_PARTS, PART_NAMES
+from rigline.avatar.marketplace.coverage_checks import ASSETS, at_attention, covered_shares
+from rigline.avatar.marketplace.rule import limits
+from rigline.avatar.marketplace.rules import limit_of
+from rigline.avatar.marketplace.shape_checks import LIMBS
+from rigline.avatar.mesh import Bools, Floats, Ints, face_areas, islands, weld
+
+STANDS_OUT: Final = 1.25
+"""A piece stands out where the box of its part would be so much smaller without it."""
+
+NEAR_JOINT: Final = 0.03
+"""A piece is around its part's joint if its box comes so near to it, in heights."""
+
+CLEARLY: Final = 0.02
+LIMB_PARTS: Final = frozenset(part for chain in LIMBS.values() for part in chain)
+_AXES: Final = ([0, 1, 2], [0, 2])
+NONE: Final[Ints] = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class InputRule:
+    """One rule on inputs: what it asks, its ``limits``, and what its author can do."""
+
+    id: str
+    title: str
+    remedy: str
+    limits: Mapping[str, Any]
+
+
+INPUT_RULES: Final[Mapping[str, InputRule]] = {
+    rule.id: rule
+    for rule in (
+        InputRule("input.parts", "The model has all fifteen body parts",
+                  "Model the missing parts, or send a whole character.", limits(count=N_PARTS)),
+        InputRule("input.accessories", "The model wears and holds no accessories",
+                  "Remove these pieces and upload them as accessories of their own.",
+                  limits(stands_out=STANDS_OUT)),
+        InputRule("input.proportions", "The proportions can be brought within the size tables",
+                  "Bring this group nearer to its size table, or choose another body type.",
+                  limits(stretch=2.2)),
+        InputRule("input.limbs", "Limbs fill half of the box around them",
+                  "Make what is thin thicker, or hands, feet and sleeves smaller.",
+                  limits(least=0.5)),
+        InputRule("input.pose", "The model stands in an A, I or T pose",
+                  "Export the rest pose with arms and legs straight, beside the body.", limits()),
+    )
+}  # fmt: skip
+"""By id, in the order in which causes are looked for."""
+
+
+@dataclass(frozen=True)
+class InputCause:
+    """Why a published rule cannot be kept: the ``rule_id`` that broke, where, and the rule of the
+    input that it comes from, with what was found and what can be done."""
+
+    rule_id: str
+    where: str
+    input_rule: str
+    found: str
+    remedy: str
+
+    def plain(self) -> dict[str, str]:
+        """As JSON."""
+        return asdict(self)
+
+
+def in_words(causes: Sequence[InputCause]) -> list[str]:
+    """A line for each breach of the input, with the published rules that it breaks."""
+    breaches: dict[tuple[str, str, str], list[str]] = {}
+    for cause in causes:
+        breaches.setdefault((cause.input_rule, cause.found, cause.remedy), []).append(cause.rule_id)
+    return [
+        f"{rule}: {found}, so that {', '.join(broken)} cannot be kept. {remedy}"
+        for (rule, found, remedy), broken in breaches.items()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class InputBody:
+    """The input as it came: ``vertices (N, 3)`` canonical, ``faces (M, 3)``, ``part (N,)``,
+    ``joints (15, 3)``, and the name of the source's piece that each face is of ``(M,)``."""
+
+    vertices: Floats
+    faces: Ints
+    part: Ints
+    joints: Floats
+    names: Sequence[str]
+
+
+def input_causes(
+    body: InputBody, broken: Sequence[Mapping[str, Any]], misfits: Sequence[str]
+) -> list[InputCause]:
+    """For each broken published rule the rule of the input that makes it impossible, if one does.
+
+    ``broken`` are results as JSON, ``misfits`` the sizes that no change of proportions reached, in
+    words. What has no cause in the input is not among the answers: it is ours to mend.
+    """
+    worn = accessories(body)
+    found = [_cause(body, result, misfits, worn) for result in broken]
+    return [cause for cause in found if cause is not None]
+
+
+def _cause(
+    body: InputBody,
+    result: Mapping[str, Any],
+    misfits: Sequence[str],
+    worn: Mapping[int, Mapping[str, Ints]],
+) -> InputCause | None:
+    rule, where = str(result["rule_id"]), str(result["where"])
+    missing = [PART_NAMES[p] for p in range(N_PARTS) if not (body.part == p).any()]
+    if missing:
+        return _of(rule, where, "input.parts", f"it has no {', '.join(missing)}")
+    concerned = _concerned(result)
+    pieces = sorted({name for p in concerned for name in worn.get(p, {})})
+    rows = np.unique([row for p in concerned for rows in worn.get(p, {}).values() for row in rows])
+    if pieces and (
+        rule.startswith(("cage.box", "mesh.part_axes", "size.largest"))
+        or (rule == "visibility.coverage" and _fills(body, concerned, rows.astype(np.int64)))
+    ):
+        words = "stands out" if len(pieces) == 1 else "stand out"
+        return _of(rule, where, "input.accessories", f"{', '.join(pieces)} {words} of the body")
+    if rule.startswith(("size.", "mesh.part_axes")) and misfits:
+        return _of(rule, where, "input.proportions", "; ".join(misfits))
+    if rule == "visibility.coverage":
+        share = _least_share(body, concerned)
+        if share < limit_of(rule, "least"):
+            return _of(
+                rule,
+                where,
+                "input.limbs",
+                f"in the input too {where} covers {share:.0%} of its box",
+            )
+    if rule == "pose.limbs":
+        return _of(rule, where, "input.pose", str(result["message"]))
+    return None
+
+
+def _of(rule: str, where: str, input_rule: str, found: str) -> InputCause:
+    return InputCause(rule, where, input_rule, found, INPUT_RULES[input_rule].remedy)
+
+
+def _concerned(result: Mapping[str, Any]) -> list[int]:
+    """The parts that a failure concerns, by index."""
+    named = [PART_NAMES.index(name) for name in result["parts"] if name in PART_NAMES]
+    return named or list(range(N_PARTS))
+
+
+def accessories(body: InputBody) -> dict[int, dict[str, Ints]]:
+    """For each part the pieces that stand out of it, by name, with their faces.
+
+    Such a piece is not the one around the part's bone, and without it the part's box is smaller by
+    a quarter across the bone; along a bone a limb may well be made of several pieces.
+    """
+    piece = _pieces(body.vertices, body.faces)
+    face_part = _face_part(body)
+    corners = at_attention(body.vertices, body.faces, face_part, body.joints)
+    found: dict[int, dict[str, Ints]] = {}
+    for part in np.unique(face_part):
+        own = face_part == part
+        main = _main_piece(body, int(part), own, piece)
+        across = _AXES[part in LIMB_PARTS]
+        left = own.copy()
+        for number in np.setdiff1d(piece[own], [main]):
+            rest = left & (piece != number)
+            if (_extent(corners[left]) > STANDS_OUT * _extent(corners[rest]))[across].any():
+                this = np.flatnonzero(own & (piece == number))
+                name = _named(body, int(this[0]), own & (piece == main))
+                of_part = found.setdefault(int(part), {})
+                of_part[name] = np.concatenate([of_part.get(name, NONE), this])
+                left = rest
+    return found
+
+
+def _main_piece(body: InputBody, part: int, own: Bools, piece: Ints) -> int:
+    """The largest of the part's pieces around its joint, or the largest of all where none is."""
+    area = face_areas(body.vertices, body.faces)
+    size = np.bincount(piece[own], area[own])
+    around = np.zeros(len(size), bool)
+    for number in np.unique(piece[own]):
+        points = body.vertices[body.faces[own & (piece == number)]].reshape(-1, 3)
+        low, high = points.min(axis=0), points.max(axis=0)
+        gap = np.maximum(low - body.joints[part], body.joints[part] - high)
+        around[number] = gap.max() < NEAR_JOINT
+    return int((size * around if (size * around).any() else size).argmax())
+
+
+def _named(body: InputBody, face: int, main: Bools) -> str:
+    """The name of a face's piece; of one that is of the body's own mesh, that it is a loose one."""
+    name, own = body.names[face], body.names[int(np.flatnonzero(main)[0])]
+    return f"a loose piece of {own}" if name == own else name
+
+
+def _extent(corners: Floats) -> Floats:
+    return np.maximum(np.ptp(corners.reshape(-1, 3), axis=0), 1e-3)
+
+
+def _pieces(vertices: Floats, faces: Ints) -> Ints:
+    """The connected piece ``(M,)`` of each face, seams welded."""
+    first, inverse = weld(vertices)
+    _, label = islands(len(first), inverse[faces])
+    return np.asarray(label[inverse[faces[:, 0]]])
+
+
+def _face_part(body: InputBody) -> Ints:
+    return np.asarray(np.sort(body.part[body.faces], axis=1)[:, 1])
+
+
+def _least_share(body: InputBody, concerned: Sequence[int], without: Ints = NONE) -> float:
+    """The least share of its box that a concerned asset of the input covers, 1 without any."""
+    face_part = _face_part(body).copy()
+    face_part[without] = -1
+    corners = at_attention(body.vertices, body.faces, face_part, body.joints)
+    shares = [
+        min(covered_shares(corners[own]).values())
+        for parts in ASSETS.values()
+        if set(parts) & set(concerned) and (own := np.isin(face_part, parts)).any()
+    ]
+    return min(shares, default=1.0)
+
+
+def _fills(body: InputBody, concerned: Sequence[int], without: Ints) -> bool:
+    """Whether without some faces the concerned assets would cover more of their boxes."""
+    return _least_share(body, concerned, without) > _least_share(body, concerned) + CLEARLY
