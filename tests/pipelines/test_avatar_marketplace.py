@@ -109,7 +109,11 @@ def test_a_template_of_ones_own_takes_the_place_of_ours(finished: Finished) -> N
     options = MarketplaceOptions(cage_template=text)
     pipeline = avatar_pipeline(finished.services.settings, "marketplace", options)
     runs = run_pipeline(pipeline, finished.asset_sha256, finished.bench)
-    assert {name for name, run in runs.items() if not run.reused} == {"assemble", "validate"}
+    assert {name for name, run in runs.items() if not run.reused} == {
+        "assemble",
+        "validate",
+        "explain",
+    }
     model = read_rigged(finished.bench.value(pipeline, "assemble", runs["assemble"].sha256))
     for before, after in zip(finished.model.meshes, model.meshes, strict=True):
         assert before.mesh_name == after.mesh_name

@@ -15,6 +15,9 @@ import numpy.typing as npt
 from rigline.avatar.mesh import Floats, Ints
 
 NOTHING: Final = -1
+ON_EDGE: Final = 1e-9
+"""A pixel's middle so near to an edge, in pixels, is in the triangle."""
+
 CANDIDATES_AT_ONCE: Final = 400_000
 CANDIDATES_IN_ALL: Final = 20_000_000
 
@@ -22,9 +25,10 @@ CANDIDATES_IN_ALL: Final = 20_000_000
 def visible_faces(screen: Floats, faces: Ints, width: int, height: int) -> Ints:
     """``(height, width)`` index of the nearest triangle at each pixel's centre, -1 for none.
 
-    ``screen (N, 3)``: x to the right and y downwards in pixels, z towards the viewer. Every pixel
-    of a triangle's box is tried (Pineda 1988), in chunks of bounded memory. A mesh whose boxes add
-    up to more than ``CANDIDATES_IN_ALL``, such as a soup of large triangles, is drawn coarser.
+    ``screen (N, 3)``: x to the right and y downwards in pixels, z towards the viewer. Each row of a
+    triangle's box is cut to the span that its edges leave, in chunks of bounded memory. A mesh
+    whose boxes add up to more than ``CANDIDATES_IN_ALL``, such as a soup of large triangles, is
+    drawn coarser.
     """
     coarser = _coarsening(screen, faces, width, height)
     if coarser > 1:
@@ -35,18 +39,16 @@ def visible_faces(screen: Floats, faces: Ints, width: int, height: int) -> Ints:
     nearest = np.full(width * height, NOTHING, np.int64)
     depth = np.full(width * height, -np.inf)
     planes, drawn = _planes(screen, faces)
-    for triangle, pixel_x, pixel_y in _candidates(screen, faces[drawn], width, height):
-        plane = planes[triangle]
-        x, y = pixel_x + 0.5, pixel_y + 0.5
-        u = plane[:, 0] * x + plane[:, 1] * y + plane[:, 2]
-        v = plane[:, 3] * x + plane[:, 4] * y + plane[:, 5]
-        inside = np.flatnonzero((u >= 0) & (v >= 0) & (u + v <= 1))
-        plane = plane[inside]
-        z = plane[:, 6] * x[inside] + plane[:, 7] * y[inside] + plane[:, 8]
-        pixel = pixel_y[inside] * width + pixel_x[inside]
+    for triangle, row, first, last in _spans(screen, faces[drawn], planes, width, height):
+        count = last - first + 1
+        span = np.repeat(np.arange(len(count)), count)
+        column = np.arange(len(span)) - np.repeat(np.cumsum(count) - count, count) + first[span]
+        along, start = planes[triangle, 6], planes[triangle, 7] * (row + 0.5) + planes[triangle, 8]
+        z = along[span] * (column + 0.5) + start[span]
+        pixel = row[span] * width + column
         np.maximum.at(depth, pixel, z)
-        seen = z == depth[pixel]
-        nearest[pixel[seen]] = drawn[triangle[inside[seen]]]
+        seen = np.flatnonzero(z == depth[pixel])
+        nearest[pixel[seen]] = drawn[triangle[span[seen]]]
     return nearest.reshape(height, width)
 
 
@@ -74,30 +76,46 @@ def _planes(screen: Floats, faces: Ints) -> tuple[Floats, Ints]:
     return np.concatenate([u, v, z], axis=1), drawn
 
 
-def _candidates(
-    screen: Floats, faces: Ints, width: int, height: int
-) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Triangles and the pixels of their boxes, as equally long arrays."""
+def _spans(
+    screen: Floats, faces: Ints, planes: Floats, width: int, height: int
+) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
+    """Triangles, rows of pixels, and the first and last pixel whose middle is in the triangle."""
     corners = screen[faces][:, :, :2]
-    low = np.floor(corners.min(axis=1) - 0.5).astype(np.int64)
+    low = np.clip(np.floor(corners.min(axis=1) - 0.5).astype(np.int64), 0, [width, height])
     high = np.floor(corners.max(axis=1) + 0.5).astype(np.int64)
-    low = np.clip(low, 0, [width, height])
-    high = np.clip(high, 0, [width - 1, height - 1])
+    high = np.clip(high, -1, [width - 1, height - 1])
     size = np.maximum(high - low + 1, 0)
-    count = size[:, 0] * size[:, 1]
-    ends = np.cumsum(count)
+    ends = np.cumsum(size[:, 0] * size[:, 1])
     start = 0
     while start < len(faces):
         before = ends[start - 1] if start else 0
         stop = int(np.searchsorted(ends, before + CANDIDATES_AT_ONCE, side="right"))
         stop = max(stop, start + 1)
-        triangle = np.repeat(np.arange(start, stop), count[start:stop])
-        first = np.repeat(ends[start:stop] - count[start:stop], count[start:stop])
-        within = np.arange(before, ends[stop - 1]) - first
-        x = low[triangle, 0] + within % np.maximum(size[triangle, 0], 1)
-        y = low[triangle, 1] + within // np.maximum(size[triangle, 0], 1)
-        yield triangle, x, y
+        count = np.where(size[start:stop, 0] > 0, size[start:stop, 1], 0)
+        triangle = np.repeat(np.arange(start, stop), count)
+        row = np.arange(len(triangle)) - np.repeat(np.cumsum(count) - count, count)
+        row += low[triangle, 1]
+        left, right = _between_edges(planes[triangle], row + 0.5)
+        first = np.maximum(np.ceil(left - 0.5 - ON_EDGE), low[triangle, 0]).astype(np.int64)
+        last = np.minimum(np.floor(right - 0.5 + ON_EDGE), high[triangle, 0]).astype(np.int64)
+        kept = np.flatnonzero(first <= last)
+        yield triangle[kept], row[kept], first[kept], last[kept]
         start = stop
+
+
+def _between_edges(plane: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """From where to where along x both barycentric coordinates and their rest are not negative."""
+    left, right = np.full(len(y), -1e9), np.full(len(y), 1e9)
+    u, v = plane[:, 0:3].T, plane[:, 3:6].T
+    rest = np.stack([-u[0] - v[0], -u[1] - v[1], 1 - u[2] - v[2]])
+    for along, across, offset in (u, v, rest):
+        value = across * y + offset
+        flat = np.abs(along) < 1e-12
+        border = -value / np.where(flat, 1.0, along)
+        left = np.where(flat | (along < 0), left, np.maximum(left, border))
+        right = np.where(flat | (along > 0), right, np.minimum(right, border))
+        right = np.where(flat & (value < -ON_EDGE), -1e9, right)
+    return left, right
 
 
 def shaded(nearest: Ints, normals: Floats, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -15,9 +15,8 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from rigline.avatar.mesh import Floats, Ints
-from rigline.avatar.solid import barycentric
-from rigline.avatar.surface_queries import SurfaceSamples, lattice_samples
+from rigline.avatar.mesh import Bools, Floats, Ints
+from rigline.avatar.surface_queries import lattice_samples
 from rigline.render.raster import visible_faces
 from rigline.render.source_look import Pixels, SourceLook
 
@@ -116,12 +115,12 @@ class _Finder:
     """Finds what point of the source a texel stands for."""
 
     def __init__(self, look: SourceLook, seen: Ints) -> None:
-        self._look = look
-        self._samples: SurfaceSamples = lattice_samples(
-            look.vertices, look.faces[seen], SAMPLE_PITCH, SAMPLE_BUDGET
-        )
-        self._face = seen[self._samples.face]
-        self._tree = cKDTree(self._samples.points)
+        self._faces = look.faces
+        self._corners = look.vertices[look.faces]
+        self._share_of = _share_maps(self._corners)
+        samples = lattice_samples(look.vertices, look.faces[seen], SAMPLE_PITCH, SAMPLE_BUDGET)
+        self._face = seen[samples.face]
+        self._tree = cKDTree(samples.points)
 
     def source_points(self, target: BakeTarget, texels: _Texels) -> tuple[Ints, Floats]:
         """The source triangle and the place in it ``(q, 3)`` of every texel."""
@@ -129,26 +128,58 @@ class _Finder:
         face = target.source_face[texels.face].copy()
         lost = np.flatnonzero(face < 0)
         if len(lost):
-            block = self._blocks(texels, lost)
-            _, member, number = np.unique(block, return_index=True, return_inverse=True)
-            near = self._tree.query(points[lost[member]], CANDIDATES)[1]
-            face[lost] = self._nearest(points[lost], self._face[near][number.reshape(-1)])
-        corners = self._look.vertices[self._look.faces[face]]
-        return face, barycentric(points, corners[:, 0], corners[:, 1], corners[:, 2])
+            _, member, number = np.unique(
+                self._blocks(texels, lost), return_index=True, return_inverse=True
+            )
+            block, middles = number.reshape(-1), points[lost[member]]
+            reach = np.zeros(len(member))
+            np.maximum.at(reach, block, np.linalg.norm(points[lost] - middles[block], axis=1))
+            near, rivals = self._sorted_candidates(middles, reach)
+            face[lost] = self._nearest(points[lost], near[block], rivals[block])
+        return face, _clipped(self._shares(points, face))
 
-    def _nearest(self, points: Floats, candidates: Ints) -> Ints:
-        """Of each point's candidates ``(q, k)`` the triangle that is nearest."""
-        best, least = candidates[:, 0].copy(), np.full(len(points), np.inf)
-        for k in range(candidates.shape[1]):
-            rows = np.flatnonzero((candidates[:, :k] != candidates[:, k : k + 1]).all(axis=1))
-            face = candidates[rows, k]
-            corners = self._look.vertices[self._look.faces[face]]
-            share = barycentric(points[rows], corners[:, 0], corners[:, 1], corners[:, 2])
-            gap = points[rows] - np.einsum("qk,qkx->qx", share, corners)
-            squared = np.einsum("qx,qx->q", gap, gap)
-            closer = squared < least[rows]
-            best[rows[closer]], least[rows[closer]] = face[closer], squared[closer]
+    def _sorted_candidates(self, points: Floats, reach: Floats) -> tuple[Ints, Bools]:
+        """``(q, CANDIDATES)`` triangles near each point, the nearest first; and whether another
+        one than that and its neighbours may be nearest within ``reach (q,)`` of the point."""
+        near = self._face[self._tree.query(points, CANDIDATES)[1].reshape(len(points), -1)]
+        squared = np.stack([self._squared(points, near[:, k]) for k in range(near.shape[1])], 1)
+        order = np.argsort(squared, axis=1, kind="stable")
+        near = np.take_along_axis(near, order, 1)
+        gap = np.sqrt(np.take_along_axis(squared, order, 1))
+        corners = self._faces[near]  # (q, k, 3)
+        beside = (corners[:, :, :, None] == corners[:, :1, None, :]).any(axis=(2, 3))
+        # A distance changes by no more than the point moves, on both sides.
+        rivals = ~beside & (gap < gap[:, :1] + 2 * reach[:, None])
+        return near, rivals.any(axis=1)
+
+    def _nearest(self, points: Floats, candidates: Ints, rivals: Bools) -> Ints:
+        """Of each point's candidates ``(q, k)`` the triangle that is nearest to it.
+
+        A point straight above the first of them takes it where no other surface rivals it.
+        """
+        best = candidates[:, 0].copy()
+        unsure = np.flatnonzero(rivals | (self._shares(points, best).min(axis=1) < 0))
+        least = self._squared(points[unsure], best[unsure])
+        for k in range(1, candidates.shape[1]):
+            face = candidates[unsure, k]
+            squared = self._squared(points[unsure], face)
+            closer = squared < least
+            best[unsure[closer]], least[closer] = face[closer], squared[closer]
         return best
+
+    def _shares(self, points: Floats, face: Ints) -> Floats:
+        """Barycentric coordinates ``(q, 3)`` in the planes of triangles; negative beside them."""
+        maps = self._share_of[face]
+        second, third = (
+            np.einsum("qx,qx->q", points, maps[:, k, :3]) + maps[:, k, 3] for k in (0, 1)
+        )
+        return np.stack([1 - second - third, second, third], axis=1)
+
+    def _squared(self, points: Floats, face: Ints) -> Floats:
+        """The squared distance of points from triangles."""
+        share = _clipped(self._shares(points, face))
+        gap = points - np.einsum("qk,qkx->qx", share, self._corners[face])
+        return np.asarray(np.einsum("qx,qx->q", gap, gap))
 
     def _blocks(self, texels: _Texels, rows: Ints) -> Ints:
         """The block of each texel; a block is of one face alone."""
@@ -156,6 +187,23 @@ class _Finder:
         across = -(-texels.size // BLOCK)
         place = pixel // texels.size // BLOCK * across + pixel % texels.size // BLOCK
         return texels.face[rows] * (across * across) + place
+
+
+def _share_maps(corners: Floats) -> Floats:
+    """``(M, 2, 4)`` for triangles ``(M, 3, 3)``: the gradients and offsets of the second and third
+    barycentric coordinate over space."""
+    a, u, v = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    uu, uv, vv = (np.einsum("ij,ij->i", x, y)[:, None] for x, y in ((u, u), (u, v), (v, v)))
+    double = np.maximum(uu * vv - uv * uv, 1e-30)
+    slopes = np.stack([(vv * u - uv * v) / double, (uu * v - uv * u) / double], axis=1)
+    offset = -np.einsum("mkx,mx->mk", slopes, a)
+    return np.concatenate([slopes, offset[:, :, None]], axis=2)
+
+
+def _clipped(share: Floats) -> Floats:
+    """Barycentric coordinates brought into their triangles."""
+    kept = np.clip(share, 0, 1)
+    return np.asarray(kept / np.maximum(kept.sum(axis=1, keepdims=True), 1e-12))
 
 
 def _flat_shares(points: Floats, corners: Floats) -> Floats:
