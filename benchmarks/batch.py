@@ -17,6 +17,7 @@ memory.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -137,11 +138,16 @@ def run_arm(arm: str, workers: int, root: Path, pipeline: str, place: str = "") 
             said, memory = _watched(command, {**env, **_prefect(leading)})
     else:
         said, memory = _watched(command, env)
-    files = sum(1 for _ in (own / "out").iterdir())
+    results = sorted((own / "out").iterdir())
+    avatars = hashlib.sha256()
+    for path in results:
+        if path.suffix == ".glb":
+            avatars.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     assets = sum(1 for _ in (root / "in").iterdir())
     shutil.rmtree(own)
     return {
-        "arm": arm, "workers": workers, "assets": assets, **said, "files": files,
+        "arm": arm, "workers": workers, "assets": assets, **said,
+        "files": len(results), "avatars": avatars.hexdigest()[:12],
         "own_mb": memory.own_mb, "all_mb": memory.all_mb,
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -34,16 +35,27 @@ AT_ONCE = 8
 """Assets that the Prefect arms have on the way at once, lest all artifacts be in memory."""
 
 
-def cpu_seconds() -> float:
-    """CPU time of this process and of all below it, those that have ended included."""
-    total = 0.0
-    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+def cpu_seconds() -> Counter[str]:
+    """CPU time of this process and of all below it, ended ones included, by what they are."""
+    own, total = psutil.Process(), Counter[str]()
+    for process in (own, *own.children(recursive=True)):
         try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
+            times, kind = process.cpu_times(), _kind_of(process, own)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        total += times.user + times.system + times.children_user + times.children_system
+        total[kind] += times.user + times.system
+        total["ended"] += times.children_user + times.children_system
     return total
+
+
+def _kind_of(process: psutil.Process, own: psutil.Process) -> str:
+    """Which part of an arm a process is: its own, one for stages, or one of Ray's."""
+    if process == own:
+        return "driver"
+    if "rigline.batch.child" in process.cmdline():
+        return "stages"
+    name = process.name().partition(" ")[0]
+    return {"ray::Worker": "worker", "gcs_server": "gcs"}.get(name.partition(".")[0], name)
 
 
 class Tally:
@@ -66,12 +78,15 @@ class Tally:
 
     def end(self) -> None:
         """The run proper is over."""
-        self.seconds, self.cpu = time.perf_counter() - self.begun, cpu_seconds() - self._cpu
+        self.seconds = time.perf_counter() - self.begun
+        self.cpu = cpu_seconds()
+        self.cpu.subtract(self._cpu)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "seconds": self.seconds, "start_seconds": self.begun - self.made,
-            "cpu_seconds": self.cpu, "stages": self.stages, "compute_seconds": self.compute,
+            "cpu_seconds": self.cpu.total(), "cpu_by_process": dict(self.cpu),
+            "stages": self.stages, "compute_seconds": self.compute,
         }  # fmt: skip
 
 

@@ -23,6 +23,18 @@ OBJECTS = [
     for path in CLUSTER
     for document in yaml.safe_load_all(path.read_text())
 ]
+RAY_JOB = yaml.safe_load((DEPLOY / "ray/kuberay.yaml").read_text())
+RAY_CLUSTER = RAY_JOB["spec"]["rayClusterSpec"]
+PODS = [
+    pytest.param(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, **group["template"]},
+        id=f"ray-{name}",
+    )
+    for name, group in (
+        ("head", RAY_CLUSTER["headGroupSpec"]),
+        *((group["groupName"], group) for group in RAY_CLUSTER["workerGroupSpecs"]),
+    )
+]
 IMAGE = "nvcr.io/nvidia/tritonserver:24.10-py3"
 
 
@@ -43,7 +55,7 @@ def test_the_compose_file_follows_the_specification() -> None:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("document", OBJECTS)
+@pytest.mark.parametrize("document", OBJECTS + PODS)
 def test_a_cluster_would_accept_every_object(
     schemas: ClusterSchemas, document: dict[str, Any]
 ) -> None:

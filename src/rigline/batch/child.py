@@ -34,6 +34,7 @@ def main() -> None:
     _limit_memory(equipment.limits.memory_mib)
     try:
         workshop = Workshop.open(equipment)
+        workshop.prepare()
     except RiglineError as error:
         worker.send(error)
         return

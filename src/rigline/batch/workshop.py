@@ -13,7 +13,7 @@ from rigline.batch.work import Answer, Equipment, Errand, Fault, Received, fault
 from rigline.bootstrap import Services, open_services
 from rigline.engine.batch import FaultKind
 from rigline.engine.pipeline import ASSET, Pipeline
-from rigline.engine.stage import Models
+from rigline.engine.stage import Models, PreloadableModels
 from rigline.engine.stage_run import StageRun, Workbench, run_stage
 from rigline.inference.together import TogetherModels
 from rigline.pipelines.job_kind import FinishedRun, JobKind, kind_of
@@ -51,6 +51,17 @@ class Workshop:
             equipment, services, kind, kind.pipeline.with_params(equipment.params),
             Reader(settings), open_destination(equipment.dest, settings),
         )  # fmt: skip
+
+    def prepare(self) -> None:
+        """Load what the first item would wait for, at the cost of its own time limit.
+
+        Raises what a model does that cannot be loaded.
+        """
+        self.kind.prepare(self.pipeline)
+        models = self.services.models
+        if isinstance(models, PreloadableModels):
+            for model in sorted({name for stage in self.pipeline for name in stage.models}):
+                models.preload(model)
 
     def receive(self, entry: Entry) -> Received:
         """Bring a file of the source into the store."""

@@ -59,6 +59,15 @@ class SharedModels(Protocol):
 
 
 @runtime_checkable
+class PreloadableModels(Protocol):
+    """Models of this process, loaded when first asked unless that is to happen before."""
+
+    def preload(self, model: str) -> None:
+        """Load a model. Raises what its first question would."""
+        ...
+
+
+@runtime_checkable
 class ConcurrentModels(Protocol):
     """Models that gain from being asked several things at once, as a server does that batches."""
 

@@ -52,6 +52,10 @@ class EmbeddedModels:
                 raise ContractViolation(f"The model {model} gave {name} that is not finite.")
         return outputs
 
+    def preload(self, model: str) -> None:
+        """Load a model now rather than with its first question. Raises as :meth:`infer` would."""
+        self._session(model)
+
     def version(self, model: str) -> str:
         """The version number and the beginning of the file's sha256."""
         return self._file(model).id

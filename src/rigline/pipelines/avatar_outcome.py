@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from rigline.engine.pipeline import Pipeline
+from rigline.formats.isolation import warm_reader
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.avatar_corrections import corrected
 from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE
@@ -47,8 +49,16 @@ def avatar_files(finished: FinishedRun) -> dict[str, bytes]:
     }
 
 
-AVATAR_JOBS: Final = JobKind(AVATAR_AUTO_SETUP, OPS_BY_STAGE, corrected, avatar_files)
+def prepare(pipeline: Pipeline) -> None:
+    """Begin to start the process that reads files, if they are read in one."""
+    if "isolation" in pipeline.stage("ingest").params:
+        warm_reader()
+
+
+AVATAR_JOBS: Final = JobKind(AVATAR_AUTO_SETUP, OPS_BY_STAGE, corrected, avatar_files, prepare)
 """Jobs of avatar set-up."""
 
-MARKETPLACE_JOBS: Final = JobKind(AVATAR_MARKETPLACE, OPS_BY_STAGE, corrected, avatar_files)
+MARKETPLACE_JOBS: Final = JobKind(
+    AVATAR_MARKETPLACE, OPS_BY_STAGE, corrected, avatar_files, prepare
+)
 """Jobs of avatar set-up for the marketplace."""

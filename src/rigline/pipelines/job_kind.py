@@ -51,6 +51,10 @@ class FinishedRun:
         return self.bench.value(self.pipeline, stage, self.runs[stage].sha256)
 
 
+def _nothing(pipeline: Pipeline) -> None:
+    """What most kinds have to prepare."""
+
+
 def last_outputs(finished: FinishedRun) -> dict[str, bytes]:
     """The outputs of the stages that no other stage uses, by the names of their codecs' files."""
     used = {name for stage in finished.pipeline for name in stage.inputs}
@@ -86,13 +90,15 @@ class JobKind:
     ``ops_by_stage`` says what a reviewer can correct, ``corrected`` what comes of a correction: the
     stage's new value, from the value that the correction names and those of the stage's inputs,
     which stay as they are. ``files`` gives what a finished job leaves, by the ending that each
-    file's name gets after the asset's stem.
+    file's name gets after the asset's stem. ``prepare`` begins what the first job of a
+    process, with these parameters, would wait for; calling it again does no harm.
     """
 
     pipeline: Pipeline
     ops_by_stage: Mapping[str, frozenset[str]] = field(default_factory=dict)
     corrected: Callable[[Correction, Any, Inputs], Any] = replaced
     files: Callable[[FinishedRun], Mapping[str, bytes]] = last_outputs
+    prepare: Callable[[Pipeline], None] = _nothing
 
     def amendment(self, correction: Correction) -> Amendment:
         """The correction as something that a run of the pipeline applies."""
