@@ -5,12 +5,13 @@ BIN := .venv/bin
 # Test files run side by side; each worker starts the servers that its own files ask for.
 WORKERS ?= 2
 READY := .venv/.ready
+FUZZ_READY := .venv/.fuzz-ready
 
 # Certificates of the system, as pip and browsers use them; older uv knows the other name.
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help setup ui demo test test-browser chromium soak check format pictures train lock clean
+.PHONY: help setup ui demo test test-browser chromium soak fuzz check format pictures train lock clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -44,8 +45,17 @@ demo: setup  ## run the main job on the sample characters into out/demo/
 test: check  ## lint, types, import rules and all tests that need only Python (<= 10 minutes)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-soak: setup  ## the long fault and scale runs
+soak: $(FUZZ_READY)  ## the long fault and scale runs, ten minutes of fuzzing for each reader
 	$(BIN)/pytest -m soak -s
+
+# One reader: make fuzz READER=obj SECONDS=60. All of them, one after the other, without READER.
+fuzz: $(FUZZ_READY)  ## feed every reader SECONDS=600 of damaged files
+	RIGLINE_FUZZ_SECONDS=$(or $(SECONDS),600) $(BIN)/pytest -m soak -s tests/fuzz $(if $(READER),-k '[$(READER)]')
+
+# The fuzzer has no wheels for Windows, so it stays out of the environment that all need.
+$(FUZZ_READY): $(READY) requirements-fuzz.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-fuzz.lock
+	@touch $(FUZZ_READY)
 
 test-browser: ui chromium  ## the review app in a real browser (<= 6 minutes)
 	$(BIN)/pytest -m browser
@@ -78,6 +88,8 @@ train:  ## draw characters, train the models, assess and export them (hours); se
 lock: setup  ## write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
 		--all-extras --group dev --python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
+		--group fuzz --python-version 3.11 -o requirements-fuzz.lock
 
 clean:  ## remove what make made
 	rm -rf .venv out dist

@@ -32,7 +32,7 @@ from rigline.bootstrap import Services, avatar_pipeline, in_memory, open_service
 from rigline.delivery import write_file
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.formats import SourceModel
-from rigline.pipelines.avatar_marketplace import MarketplaceOptions
+from rigline.pipelines.marketplace_options import MarketplaceOptions
 from rigline.pipelines.source_appearance import Atlas, look_of
 from rigline.render.body_picture import BACK, FRONT, SIDE, THREE_QUARTER, Camera, grid, png_bytes
 from rigline.render.source_look import SourceLook, Texture

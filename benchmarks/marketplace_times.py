@@ -26,7 +26,7 @@ from rigline.bootstrap import avatar_pipeline, in_memory, open_services
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.formats import read_model
 from rigline.formats.glb_builder import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GlbBuilder
-from rigline.pipelines.avatar_marketplace import MarketplaceOptions
+from rigline.pipelines.marketplace_options import MarketplaceOptions
 
 TRIANGLES = 30_000
 TEXTURE_PX = 1024

@@ -21,19 +21,24 @@ from prefect.settings import (
 )
 from pydantic import Field
 
-from rigline.avatar.marketplace.rules import BodyType
 from rigline.bootstrap import avatar_pipeline
 from rigline.delivery import read_asset, write_files
 from rigline.engine.job import Job, JobState
 from rigline.jobs.recovery import replay_job
 from rigline.jobs.submission import submit
-from rigline.pipelines.avatar_marketplace import MarketplaceOptions
 from rigline.pipelines.avatar_outcome import avatar_files
+from rigline.pipelines.marketplace_options import MarketplaceOptions
 from tasks.job_tasks import clock, run_job
+from tasks.marketplace_form import (
+    AtlasField,
+    BodyTypeField,
+    CageTemplateField,
+    ProportionsField,
+    filled_in,
+)
 from tasks.services import opened_ledger, services
 
 Preset = Literal["development", "marketplace"]
-BodyTypeName = Literal["normal", "slender", "classic"]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 
 
@@ -49,7 +54,10 @@ def avatar_auto_setup(
     creator: str = "prefect",
     batch: str = "",
     priority: Priority = 0,
-    body_type: BodyTypeName = "normal",
+    body_type: BodyTypeField = "normal",
+    proportions: ProportionsField = "fit",
+    atlas: AtlasField = 1024,
+    cage_template: CageTemplateField = "",
 ) -> dict[str, Any]:
     """Set up one raw humanoid mesh as an avatar.
 
@@ -57,7 +65,8 @@ def avatar_auto_setup(
     policy doubts waits in the review queue, and goes on from there without this flow run.
 
     Args:
-        file: Path of the mesh, as the worker sees it: GLB, glTF or OBJ.
+        file: Path of the mesh, as the worker sees it: GLB, VRM, glTF (embedded), FBX, OBJ, PLY or
+            STL.
         preset: development keeps the input's geometry, materials and textures; marketplace makes
             fifteen closed parts.
         out: Folder for the avatar, its report and its picture. Left empty they stay in the artifact
@@ -65,9 +74,9 @@ def avatar_auto_setup(
         creator: Whose file it is; policies can treat creators apart.
         batch: A name that several jobs share; may be empty.
         priority: Of two jobs the larger number goes first.
-        body_type: Size table of the marketplace preset, in studs.
     """
-    job = _submitted(Path(file), preset, body_type, creator, batch or None, priority)
+    options = filled_in(services(), body_type, proportions, atlas, cage_template)
+    job = _submitted(Path(file), preset, options, creator, batch or None, priority)
     job, finished = run_job(job.id)
     if finished is not None and out:
         write_files(avatar_files(finished), Path(out), Path(file).stem)
@@ -81,12 +90,12 @@ def avatar_auto_setup(
 
 
 def _submitted(
-    source: Path, preset: str, body_type: BodyType, creator: str, batch: str | None, priority: int
-) -> Job:
+    source: Path, preset: str, options: MarketplaceOptions | None, creator: str,
+    batch: str | None, priority: int,
+) -> Job:  # fmt: skip
     """The job of the file; one that had failed is tried again, since somebody asks for it."""
     opened = services()
     data = read_asset(source, opened.settings.max_bytes)
-    options = MarketplaceOptions(body_type) if preset == "marketplace" else None
     with opened_ledger() as ledger:
         job = submit(
             ledger, opened, data, source.name, creator=creator, batch=batch, priority=priority,

@@ -12,6 +12,14 @@ from rigline.batch.legs import Wanted
 from rigline.batch.run import Request
 from rigline.errors import InvalidInput
 from tasks.batch_tasks import begun_batch, drive_batch
+from tasks.marketplace_form import (
+    AtlasField,
+    BodyTypeField,
+    CageTemplateField,
+    ProportionsField,
+    filled_in,
+)
+from tasks.services import services
 
 Source = Annotated[
     str | None,
@@ -55,6 +63,10 @@ def avatar_batch(
     creator: Creator = "prefect",
     pipeline: PipelineName = "avatar-auto-setup",
     workers: Workers = None,
+    body_type: BodyTypeField = "normal",
+    proportions: ProportionsField = "fit",
+    atlas: AtlasField = 1024,
+    cage_template: CageTemplateField = "",
 ) -> dict[str, Any]:
     """Set up all files of a source, with the Ray cluster of RAY_ADDRESS or this machine's CPUs.
 
@@ -65,7 +77,8 @@ def avatar_batch(
         if not source or not dest:
             raise InvalidInput("A batch needs a source and a dest, or one to resume.")
         request = Request(
-            source, dest, creator, pipeline, tuple(patterns or ()), limit, preset=preset
-        )
+            source, dest, creator, pipeline, tuple(patterns or ()), limit, preset=preset,
+            options=filled_in(services(), body_type, proportions, atlas, cage_template),
+        )  # fmt: skip
         resume = begun_batch(request)
     return drive_batch(resume, Wanted(workers))

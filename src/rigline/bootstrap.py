@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -19,11 +19,12 @@ from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage import Models
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput
-from rigline.formats.limits import MIB
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
-from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE, MarketplaceOptions
+from rigline.pipelines.avatar_marketplace import AVATAR_MARKETPLACE
 from rigline.pipelines.avatar_outcome import AVATAR_JOBS, MARKETPLACE_JOBS, Outcome, conclude
+from rigline.pipelines.cage_template_file import TEMPLATE_CODEC, read_template
 from rigline.pipelines.job_kind import FinishedRun, JobKind, JobKinds, kind_of
+from rigline.pipelines.marketplace_options import MarketplaceOptions
 from rigline.pipelines.report import AssetEntry
 from rigline.settings import Settings, load_settings
 from rigline.storage.local import LocalStore
@@ -151,31 +152,53 @@ def avatar_pipeline(
         )
     if options is not None and preset != "marketplace":
         raise InvalidInput(
-            f"The preset {preset} has no body type, proportions or atlas.",
+            f"The preset {preset} has no body type, proportions, atlas or cage template.",
             remedy="Give them with --preset marketplace.",
         )
     limits = {"max_triangles": settings.max_triangles, "max_bytes": settings.max_bytes}
     reuse = {"reuse_rig": settings.reuse_rig}
     isolation: dict[str, Any] = {}
-    if settings.isolate_readers:
-        memory = settings.reader_memory_mib * MIB
-        isolation = {"isolation": {"memory_bytes": memory, "seconds": settings.reader_seconds}}
+    if settings.isolation is not None:
+        isolation = {"isolation": asdict(settings.isolation)}
     chosen = (options or MarketplaceOptions()).params() if preset == "marketplace" else {}
     return KIND_OF_PRESET[preset].pipeline.with_params(
         {"ingest": {"limits": limits, **isolation}, "rig": reuse, "skin": reuse, **chosen}
     )
 
 
-def pipeline_named(services: Services, name: str, preset: str = "development") -> Pipeline:
+def pipeline_named(
+    services: Services, name: str, preset: str = "development",
+    options: MarketplaceOptions | None = None,
+) -> Pipeline:  # fmt: skip
     """The pipeline of that name as the settings want it; ``InvalidInput`` when there is none.
 
-    Of avatar set-up's pipelines ``preset`` picks one where it is not the name that does.
+    Of avatar set-up's pipelines ``preset`` picks one where it is not the name that does; other
+    pipelines have no preset and no options.
     """
     if name == AVATAR_AUTO_SETUP.name:
-        return avatar_pipeline(services.settings, preset)
+        return avatar_pipeline(services.settings, preset, options)
     if name == AVATAR_MARKETPLACE.name:
-        return avatar_pipeline(services.settings, "marketplace")
+        return avatar_pipeline(services.settings, "marketplace", options)
+    if options is not None:
+        raise InvalidInput(
+            f"The pipeline {name} has no body type, proportions, atlas or cage template.",
+            remedy="Give them with --preset marketplace.",
+        )
     return kind_of(services.kinds, name).pipeline
+
+
+def keep_cage_template(services: Services, data: bytes, name: str) -> str:
+    """Put the cage template in a file into the store; its sha256 there, for the options.
+
+    Jobs name it by that, so that they run wherever the store is. The same template from a file of
+    another format may be another artifact. Raises ``InvalidInput`` for a file that holds none.
+    """
+    settings = services.settings
+    try:
+        template = read_template(data, name, settings.limits, settings.isolation)
+    except InvalidInput as error:
+        raise InvalidInput(f"{name} cannot be the cage template: {error}") from error
+    return services.store.put(TEMPLATE_CODEC.encode(template))
 
 
 def set_up_avatar(

@@ -39,6 +39,11 @@ def files_of(source: Path, folder: Path | None = None, avatar: Path | None = Non
     )
 
 
+def files_of_avatar(avatar: Path) -> OutputFiles:
+    """The files beside an avatar that ``rigline setup`` wrote."""
+    return files_of(avatar, avatar=avatar)
+
+
 def write_outcome(outcome: Outcome, files: OutputFiles) -> None:
     """Write the three files; the report comes last, so that where it is, all are."""
     write_file(files.avatar, outcome.avatar_glb)

@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rigline.errors import InvalidInput
-from rigline.formats.limits import Limits
+from rigline.formats.isolation import Isolation
+from rigline.formats.limits import MIB, Limits
 from rigline.inference.endpoint_address import LOCAL, parse_endpoints, parse_limits
 from rigline.storage.s3_location import Encryption, S3Location, bucket_and_prefix, is_s3
 
@@ -147,6 +148,18 @@ class Settings(BaseSettings):
         """The file of a SQLite database; none for a database server."""
         kind, _, path = self.database.partition("///")
         return Path(path) if kind.startswith("sqlite") and path else None
+
+    @property
+    def limits(self) -> Limits:
+        """What a file that is read may ask for."""
+        return Limits(max_triangles=self.max_triangles, max_bytes=self.max_bytes)
+
+    @property
+    def isolation(self) -> Isolation | None:
+        """The limits of the process that reads files; None where this process reads them."""
+        if not self.isolate_readers:
+            return None
+        return Isolation(self.reader_memory_mib * MIB, self.reader_seconds)
 
     @property
     def store_folder(self) -> Path | None:

@@ -11,7 +11,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rigline.cli import app, ledger_session
+from rigline.db.ledger import Ledger
+from rigline.pipelines.cage_template_file import TEMPLATE_CODEC
 from rigline.review.ticket import UNDO_WINDOW
+from rigline.storage.local import LocalStore
+from tests.support.avatar_files import avatar_glb
+from tests.support.flawed_avatars import good_avatar
 from tests.support.ledgers import PostgresServer
 from tests.support.servers import free_port
 
@@ -78,6 +83,45 @@ def test_a_file_becomes_a_job_and_is_published() -> None:
     assert [j["id"] for j in answer("jobs", "list", "--batch", "b1")] == [job["id"]]
     for command in (("jobs", "list"), ("jobs", "show", job["id"])):
         assert job["id"] in run(*command).stdout
+
+
+def test_a_job_has_the_presets_options_and_a_template_that_travels_with_the_store(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.glb").write_bytes(avatar_glb(good_avatar()))
+    options = ("--preset", "marketplace", "--body-type", "slender", "--proportions", "keep",
+               "--atlas", "512", "--cage-template", tmp_path / "mine.glb")  # fmt: skip
+    submit = ("jobs", "submit", SAMPLE, *options)
+    (job,) = answer(*submit)
+    assert answer(*submit) == [job]
+    (tmp_path / "mine.glb").unlink()
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with ledger.reading() as work:
+        params, wanted = work.jobs.get(job["id"]).params, work.jobs.wanted_artifacts()
+    ledger.close()
+    assert params["fit"] == {"body_type": "slender", "proportions": "keep"}
+    assert params["bake"] == {"atlas_px": 512}
+    sha256 = params["assemble"]["cage_template"]
+    assert params["validate"]["cage_template"] == sha256
+    assert sha256 in wanted
+    stored = LocalStore(tmp_path / "store").get(sha256)
+    assert TEMPLATE_CODEC.decode(stored).uvs.shape[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--body-type", "slender"), "--preset marketplace"),
+        (("--preset", "marketplace", "--atlas", "1000"), "1000 pixels"),
+        (("--preset", "marketplace", "--cage-template", SAMPLE), "OuterCage"),
+        (("--preset", "finest"), "no preset"),
+    ],
+)
+def test_options_that_cannot_be_queue_nothing(options: tuple[str, ...], words: str) -> None:
+    result = run("jobs", "submit", SAMPLE, *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert answer("jobs", "list") == []
 
 
 def in_review(tmp_path: Path) -> tuple[str, str]:

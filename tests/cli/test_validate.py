@@ -9,9 +9,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from rigline.bootstrap import keep_cage_template, open_services
 from rigline.cli import app
+from tests.cli.test_policy import report_file
 from tests.support.avatar_files import avatar_glb
+from tests.support.bodies import box_body
+from tests.support.fbx_files import MIXAMO, fbx_file
 from tests.support.flawed_avatars import BAD_FILES, good_avatar
+from tests.support.glb_files import obj_text
+from tests.support.scan_files import stl_file
 
 ROOT = Path(__file__).parents[2]
 SCALE = ["--studs-per-unit", "5"]
@@ -76,6 +82,67 @@ def test_the_users_template_is_compared_with(good: Path) -> None:
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0
     assert "cage.template" not in result.stdout
+
+
+def test_a_file_of_another_format_is_told_what_is_taken(tmp_path: Path) -> None:
+    files = {
+        "body.obj": obj_text(box_body(1)),
+        "body.stl": stl_file(box_body(1)),
+        "x.txt": b"hello",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [str(tmp_path / name) for name in files]
+    result = CliRunner().invoke(app, ["validate", "--json", *paths])
+    assert result.exit_code == 1
+    obj, stl, other = (entry["error"] for entry in json.loads(result.stdout))
+    assert obj.startswith("OBJ holds neither bones")
+    assert stl.startswith("STL holds neither bones")
+    assert "of no format that we know" in other
+
+
+def test_fbx_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "body.fbx"
+    path.write_bytes(fbx_file(box_body(1), MIXAMO))
+    result = CliRunner().invoke(app, ["validate", "--json", str(path)])
+    (entry,) = json.loads(result.stdout)
+    assert entry["error"] is None
+    assert {rule["rule_id"] for rule in entry["rules"] if not rule["passed"]} >= {"cage.present"}
+
+
+def test_a_file_past_the_readers_limits_stops_no_other(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGLINE_MAX_TRIANGLES", "10")
+    result = CliRunner().invoke(app, ["validate", "--json", str(good), str(good), *SCALE])
+    assert result.exit_code == 1
+    assert all("more than 10 triangles" in e["error"] for e in json.loads(result.stdout))
+
+
+def test_an_avatar_is_judged_as_its_report_says(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGLINE_STORE", str(tmp_path / "store"))
+    services = open_services()
+    sha256 = keep_cage_template(services, good.read_bytes(), good.name)
+    avatar = tmp_path / "hero.avatar.glb"
+    avatar.write_bytes(good.read_bytes())
+    command = ["validate", "--json", "--by-report", str(avatar), *SCALE]
+    (entry,) = json.loads(CliRunner().invoke(app, command).stdout)
+    assert "hero.report.json" in entry["error"]
+    said = {
+        "preset": "marketplace", "as_of": "2026-01-01", "body_type": "slender",
+        "texture_limit": "body", "cage_template": sha256, "errors": 0, "warnings": 0, "rules": [],
+    }  # fmt: skip
+    report_file(tmp_path / "hero.report.json", 0.5, validation=said)
+    (entry,) = json.loads(CliRunner().invoke(app, command).stdout)
+    assert (entry["body_type"], entry["texture_limit"]) == ("slender", "body")
+    (rule,) = [rule for rule in entry["rules"] if rule["rule_id"] == "cage.template"]
+    assert rule["passed"]
+    assert rule["message"].startswith("The official template is kept")
+    monkeypatch.setenv("RIGLINE_STORE", str(tmp_path / "elsewhere"))
+    (entry,) = json.loads(CliRunner().invoke(app, command).stdout)
+    assert "lacks the cage template" in entry["error"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from rigline.avatar.attachments import quaternion
 from rigline.avatar.body import PART_NAMES, Part
 from rigline.avatar.cage_template import CAGE_NAMES
+from rigline.avatar.cage_transfer import CageMeshes
 from rigline.avatar.posing import pose, sweep_poses
 from rigline.bootstrap import (
     Outcome,
@@ -19,19 +20,22 @@ from rigline.bootstrap import (
     avatar_pipeline,
     conclude,
     in_memory,
+    keep_cage_template,
     open_services,
 )
 from rigline.engine.pipeline import Pipeline
 from rigline.engine.stage_run import StageRun, Workbench, run_pipeline
 from rigline.errors import InvalidInput
 from rigline.evaluation.rigs import rig_of
-from rigline.formats.rigged_glb import RiggedModel, read_rigged
+from rigline.formats.isolation import Isolation
+from rigline.formats.rigged_glb import read_rigged
+from rigline.formats.rigged_model import RiggedModel
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP, BODY_STAGES
-from rigline.pipelines.avatar_marketplace import MarketplaceOptions
 from rigline.pipelines.avatar_outcome import MARKETPLACE_JOBS
-from rigline.pipelines.cage_template_file import read_template, template_text
+from rigline.pipelines.cage_template_file import TEMPLATE_CODEC, read_template
 from rigline.pipelines.correction_preview import preview_corrections
 from rigline.pipelines.job_kind import FinishedRun
+from rigline.pipelines.marketplace_options import MarketplaceOptions
 from rigline.pipelines.report import AssetEntry
 from rigline.review.correction import parse_correction
 from rigline.settings import Settings
@@ -105,8 +109,8 @@ def test_wrong_options_are_refused() -> None:
 
 
 def test_a_template_of_ones_own_takes_the_place_of_ours(finished: Finished) -> None:
-    text = template_text(read_template(finished.outcome.avatar_glb))
-    options = MarketplaceOptions(cage_template=text)
+    sha256 = keep_cage_template(finished.services, finished.outcome.avatar_glb, "mine.glb")
+    options = MarketplaceOptions(cage_template=sha256)
     pipeline = avatar_pipeline(finished.services.settings, "marketplace", options)
     runs = run_pipeline(pipeline, finished.asset_sha256, finished.bench)
     assert {name for name, run in runs.items() if not run.reused} == {
@@ -114,6 +118,11 @@ def test_a_template_of_ones_own_takes_the_place_of_ours(finished: Finished) -> N
         "validate",
         "explain",
     }
+    verdict = finished.bench.value(pipeline, "validate", runs["validate"].sha256)
+    (rule,) = [r for r in verdict["rules"] if r["rule_id"] == "cage.template"]
+    assert rule["passed"]
+    assert verdict["cage_template"] == sha256
+    assert sha256 in runs["assemble"].record.inputs.values()  # so that no sweep takes it
     model = read_rigged(finished.bench.value(pipeline, "assemble", runs["assemble"].sha256))
     for before, after in zip(finished.model.meshes, model.meshes, strict=True):
         assert before.mesh_name == after.mesh_name
@@ -124,6 +133,30 @@ def test_a_template_of_ones_own_takes_the_place_of_ours(finished: Finished) -> N
             assert np.abs(before.vertices - after.vertices).mean() < 0.15
     with pytest.raises(InvalidInput, match="OuterCage"):
         read_template(SAMPLE.read_bytes())
+
+
+def test_a_template_may_be_obj(finished: Finished) -> None:
+    ours = read_template(finished.outcome.avatar_glb)
+    found = read_template(obj_template(ours), "mine.obj", isolation=Isolation())
+    for part in range(len(CAGE_NAMES)):
+        (own, faces), (theirs, their_faces) = ours.of_part(part), found.of_part(part)
+        corners = np.column_stack([ours.vertices[own], ours.uvs[own]])[faces]
+        as_read = np.column_stack([found.vertices[theirs], found.uvs[theirs]])[their_faces]
+        np.testing.assert_allclose(as_read, corners, atol=1e-5)
+        assert len(theirs) <= len(own)
+    assert TEMPLATE_CODEC.decode(TEMPLATE_CODEC.encode(found)).part.tolist() == found.part.tolist()
+
+
+def obj_template(cages: CageMeshes) -> bytes:
+    """The cages as OBJ with a normal for each face, as modelling tools write flat shading."""
+    lines = [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in cages.vertices]
+    lines += [f"vt {u:.9g} {1 - v:.9g}" for u, v in cages.uvs]
+    lines += [f"vn {k % 7} 1 {k % 3}" for k in range(len(cages.faces))]
+    for part, name in enumerate(CAGE_NAMES):
+        lines.append(f"o {name}")
+        for k in np.flatnonzero(cages.part[cages.faces[:, 0]] == part):
+            lines.append("f " + " ".join(f"{c + 1}/{c + 1}/{k + 1}" for c in cages.faces[k]))
+    return "\n".join(lines).encode()
 
 
 def test_no_seam_opens_in_any_pose(finished: Finished) -> None:

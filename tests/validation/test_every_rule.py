@@ -8,6 +8,7 @@ import pytest
 
 from rigline.avatar.marketplace.rules import RULE_BY_ID, RULES
 from rigline.formats.rigged_glb import read_rigged
+from rigline.pipelines.cage_template_file import template_of
 from rigline.validation import FileVerdict, ValidationRequest, validate_file
 from tests.support.avatar_files import avatar_glb
 from tests.support.avatars import STUDS
@@ -20,7 +21,7 @@ CHECKED = [rule.id for rule in RULES if rule.presets]
 def request_with_template() -> ValidationRequest:
     """The good avatar's cages play the official template."""
     official = read_rigged(avatar_glb(good_avatar()))
-    return ValidationRequest(studs_per_unit=STUDS, cage_template=official)
+    return ValidationRequest(studs_per_unit=STUDS, cage_template=template_of(official))
 
 
 def judged(data: bytes) -> FileVerdict:

@@ -89,8 +89,8 @@ def test_a_bare_mesh_is_judged_and_lacks_almost_everything() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not glTF"),
-        (b"solid", "not glTF"),
+        (b"", "is empty"),
+        (b"solid", "of no format that we know"),
         (avatar_glb(good_avatar())[:900], "truncated"),
         (b'{"asset": {"version": "2.0"}}', "no mesh"),
     ],
@@ -154,4 +154,6 @@ def test_the_page_is_self_contained_and_shows_the_place(rule_id: str) -> None:
 
 
 def test_the_page_of_an_unreadable_file_says_why() -> None:
-    assert "Not read: The file is not glTF" in html_page([validate_file(b"x", "a.glb")])
+    assert "Not read: The file &#x27;a.glb&#x27; is of no format" in html_page(
+        [validate_file(b"x", "a.glb")]
+    )

@@ -21,14 +21,16 @@ from rigline.batch.progress import Figures
 from rigline.batch.registrar import Registrar
 from rigline.batch.source import Entry, Source, open_source
 from rigline.batch.work import Equipment
-from rigline.bootstrap import Services, avatar_pipeline
+from rigline.bootstrap import Services, pipeline_named
 from rigline.db.ledger import Ledger
 from rigline.engine.batch import Batch, BatchLimits
 from rigline.engine.pipeline import Pipeline
 from rigline.errors import InvalidInput, RiglineError, ServiceUnavailable
 from rigline.jobs.execution import Clock
+from rigline.jobs.submission import named_assets
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from rigline.pipelines.job_kind import kind_of
+from rigline.pipelines.marketplace_options import MarketplaceOptions
 
 OBJECT_STORE_BYTES: Final = 200 * 1024 * 1024
 """Of a cluster of our own: only references travel between processes, never artifacts."""
@@ -53,6 +55,7 @@ class Request:
     item_limit: int | None = None
     limits: BatchLimits = field(default_factory=BatchLimits)
     preset: str = "development"
+    options: MarketplaceOptions | None = None
 
 
 def begin(ledger: Ledger, services: Services, request: Request, clock: Clock) -> Batch:
@@ -71,7 +74,10 @@ def begin(ledger: Ledger, services: Services, request: Request, clock: Clock) ->
         {stage.name: dict(stage.params) for stage in pipeline if stage.params},
         request.patterns, request.item_limit, request.limits,
     )  # fmt: skip
+    named = named_assets(services, pipeline, now)
     with ledger.transaction() as work:
+        for asset in named:
+            work.jobs.add_asset(asset)
         work.batches.add(batch)
     return batch
 
@@ -128,9 +134,7 @@ def drive(
 
 def configured_pipeline(services: Services, request: Request) -> Pipeline:
     """The pipeline asked for, as settings and preset want it; ``InvalidInput`` if there is none."""
-    if request.pipeline == AVATAR_AUTO_SETUP.name:
-        return avatar_pipeline(services.settings, request.preset)
-    return kind_of(services.kinds, request.pipeline).pipeline
+    return pipeline_named(services, request.pipeline, request.preset, request.options)
 
 
 @contextmanager

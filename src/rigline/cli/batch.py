@@ -24,6 +24,14 @@ from rigline.cli.batch_tables import (
 from rigline.cli.console import ExitCode, fail, messages, results, shown
 from rigline.cli.jobs import user_name
 from rigline.cli.ledger_session import AsJson, clock, opened_ledger
+from rigline.cli.marketplace_choice import (
+    AtlasChoice,
+    BodyTypeChoice,
+    CageTemplateChoice,
+    PresetChoice,
+    ProportionsChoice,
+    marketplace_options,
+)
 from rigline.engine.batch import Batch, BatchLimits, BatchState, FaultKind
 from rigline.errors import InvalidInput
 
@@ -72,9 +80,11 @@ def run_command(
         typer.Option(help="Only files named so, such as '*.glb'; may be repeated."),
     ] = None,
     pipeline: Annotated[str, typer.Option(help="What to do with each.")] = "avatar-auto-setup",
-    preset: Annotated[
-        str, typer.Option(help="What avatars must satisfy: development or marketplace.")
-    ] = "development",
+    preset: PresetChoice = "development",
+    body_type: BodyTypeChoice = None,
+    proportions: ProportionsChoice = None,
+    cage_template: CageTemplateChoice = None,
+    atlas: AtlasChoice = None,
     creator: Annotated[str | None, typer.Option(help="Whose files; by default yours.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Workers; by default one for each CPU.")
@@ -124,6 +134,7 @@ def run_command(
             request = Request(
                 source, dest, creator or user_name(), pipeline, tuple(pattern or ()), limit,
                 limits, preset,
+                marketplace_options(services, body_type, proportions, atlas, cage_template),
             )  # fmt: skip
             if dry_run:
                 _show_plan(check(services, request), as_json)

@@ -15,11 +15,13 @@ from rigline.delivery import write_file
 from rigline.errors import InvalidInput, RiglineError
 from rigline.evaluation.metrics import METRICS
 from rigline.evaluation.summary import Evaluation, evaluate, known_truth, summary_of
+from rigline.settings import load_settings
 
 
 def evaluate_command(
     pred: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder with ID.glb, ID.avatar.glb or ID.npz.")
+        Path,
+        typer.Option(metavar="DIR", help="Folder with ID.glb, .avatar.glb, .fbx or .npz."),
     ],
     truth: Annotated[Path, typer.Option(metavar="DIR", help="Folder with ID.npz.")],
     ids: Annotated[
@@ -42,6 +44,7 @@ def evaluate_command(
         for folder in (pred, truth):
             if not folder.is_dir():
                 raise InvalidInput(f"There is no folder {folder}.")
+        settings = load_settings()
         known = known_truth(truth)
         names = ids.split(",") if ids else known
         unknown = [name for name in names if name not in known]
@@ -49,7 +52,10 @@ def evaluate_command(
             raise InvalidInput(f"There is no truth for {', '.join(unknown)}.")
         with Progress(console=messages(), transient=True) as progress:
             task = progress.add_task("scoring", total=len(names))
-            scored = evaluate(pred, truth, names, align, lambda _: progress.advance(task))
+            scored = evaluate(
+                pred, truth, names, align, lambda _: progress.advance(task),
+                limits=settings.limits, isolation=settings.isolation,
+            )  # fmt: skip
     except RiglineError as error:
         fail(error)
     _print(scored)

@@ -23,6 +23,14 @@ from rigline.cli.job_tables import (
     ticket_table,
 )
 from rigline.cli.ledger_session import AsJson, clock, opened_ledger
+from rigline.cli.marketplace_choice import (
+    AtlasChoice,
+    BodyTypeChoice,
+    CageTemplateChoice,
+    PresetChoice,
+    ProportionsChoice,
+    marketplace_options,
+)
 from rigline.delivery import read_asset, write_files
 from rigline.engine.job import Job, JobState
 from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
@@ -38,13 +46,18 @@ States = Annotated[list[JobState] | None, typer.Option("--state", help="May be r
 
 @jobs.command("submit")
 def submit_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="GLB, glTF or OBJ.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What setup takes.")],
     creator: Annotated[str | None, typer.Option(help="Whose files; by default yours.")] = None,
     batch: Annotated[str | None, typer.Option(help="The batch that the jobs belong to.")] = None,
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Larger goes first.")] = 0,
     pipeline: Annotated[
         str, typer.Option(help="What to do with the files; RIGLINE_PIPELINES adds others.")
     ] = AVATAR_AUTO_SETUP.name,
+    preset: PresetChoice = "development",
+    body_type: BodyTypeChoice = None,
+    proportions: ProportionsChoice = None,
+    cage_template: CageTemplateChoice = None,
+    atlas: AtlasChoice = None,
     as_json: AsJson = False,
 ) -> None:
     """Queue a job for each file. The same file again is the same job.
@@ -56,7 +69,8 @@ def submit_command(
         from rigline.jobs.submission import submit
 
         services, done, failed = open_services(), list[Job](), False
-        wanted = pipeline_named(services, pipeline)
+        options = marketplace_options(services, body_type, proportions, atlas, cage_template)
+        wanted = pipeline_named(services, pipeline, preset, options)
         for path in files:
             try:
                 data = read_asset(path, services.settings.max_bytes)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
+from rigline.avatar.marketplace.rules import CheckSettings
+from rigline.bootstrap import open_store
 from rigline.cli.console import shown
+from rigline.delivery import files_of_avatar, read_asset
 from rigline.errors import InvalidInput
+from rigline.formats.limits import MIB
+from rigline.pipelines.cage_template_file import TEMPLATE_CODEC
 from rigline.pipelines.report import Report
+from rigline.settings import Settings
 from rigline.triage.evidence import as_measured
 from rigline.triage.simulation import PastJob
 from rigline.triage.subject import Subject
+from rigline.validation import ValidationRequest
 
 PATTERN = "*report.json"
+MAX_BYTES: Final = 64 * MIB
+"""A report is some hundred kilobytes; whatever is larger is none."""
 
 
 def find_reports(places: Sequence[Path]) -> list[Path]:
@@ -41,16 +52,7 @@ def read_past_job(path: Path, creator: str | None = None, batch: str | None = No
 
     Raises ``InvalidInput`` when the file is no report.
     """
-    try:
-        report = Report.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InvalidInput(f"{shown(path)} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(key) for key in first["loc"])
-        raise InvalidInput(
-            f"{shown(path)} is no report: {where + ': ' if where else ''}{first['msg']}."
-        ) from error
+    report = read_report(path)
     return PastJob(
         name=shown(path),
         subject=Subject(report.asset.sha256, creator, batch),
@@ -59,6 +61,42 @@ def read_past_job(path: Path, creator: str | None = None, batch: str | None = No
         confidence=report.confidence,
         audit=report.audit,
     )
+
+
+def read_report(path: Path) -> Report:
+    """The report in a file; ``InvalidInput`` when it is none."""
+    try:
+        return Report.model_validate_json(read_asset(path, MAX_BYTES))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(key) for key in first["loc"])
+        raise InvalidInput(
+            f"{shown(path)} is no report: {where + ': ' if where else ''}{first['msg']}."
+        ) from error
+
+
+def request_of_report(
+    avatar: Path, request: ValidationRequest, settings: Settings
+) -> ValidationRequest:
+    """How to judge ``STEM.avatar.glb`` by ``STEM.report.json`` beside it: as its own job did.
+
+    Preset, body type and texture limit are the report's, and so is the cage template unless
+    ``request`` has one. Raises ``InvalidInput`` where there is no report, or the store lacks the
+    template that it names.
+    """
+    report = read_report(files_of_avatar(avatar).report)
+    said, template = report.validation, request.cage_template
+    if template is None and said.cage_template is not None:
+        store = open_store(settings)
+        if not store.has(said.cage_template):
+            raise InvalidInput(
+                f"The artifact store lacks the cage template that the report of {shown(avatar)} "
+                "names.",
+                remedy="Give it with --cage-template FILE, or set RIGLINE_STORE to where it is.",
+            )
+        template = TEMPLATE_CODEC.decode(store.get(said.cage_template))
+    settled = CheckSettings(said.body_type, said.texture_limit)
+    return replace(request, preset=said.preset, settings=settled, cage_template=template)
 
 
 def _reports_in(place: Path) -> Iterator[Path]:

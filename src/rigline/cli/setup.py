@@ -16,13 +16,19 @@ from rich.text import Text
 
 from rigline.bootstrap import Services, avatar_pipeline, open_services, set_up_avatar
 from rigline.cli.console import ExitCode, fail, messages, results, shown
+from rigline.cli.marketplace_choice import (
+    AtlasChoice,
+    BodyTypeChoice,
+    CageTemplateChoice,
+    PresetChoice,
+    ProportionsChoice,
+    marketplace_options,
+)
 from rigline.delivery import OutputFiles, files_of, read_asset, write_outcome
 from rigline.engine.stage_run import StageRun
 from rigline.errors import InvalidInput, RiglineError
 from rigline.formats.isolation import warm_reader
-from rigline.formats.limits import OWN_FILES
-from rigline.pipelines.avatar_marketplace import MarketplaceOptions
-from rigline.pipelines.cage_template_file import read_template, template_text
+from rigline.pipelines.marketplace_options import MarketplaceOptions
 from rigline.pipelines.report import Report
 from rigline.settings import load_settings
 
@@ -76,38 +82,11 @@ def setup(
             "--output", "-o", metavar="FILE", help="The avatar's file; for a single input."
         ),
     ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(
-            help="development keeps the input's geometry; marketplace makes fifteen closed parts "
-            "(needs rigline[marketplace])."
-        ),
-    ] = "development",
-    body_type: Annotated[
-        str | None,
-        typer.Option(help="Size table of the marketplace: normal (default), slender or classic."),
-    ] = None,
-    proportions: Annotated[
-        str | None,
-        typer.Option(
-            help="fit (default) stretches head, arms, torso or legs where no scale brings the body "
-            "within its size table; keep scales alone. For the marketplace."
-        ),
-    ] = None,
-    cage_template: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Your own copy of the cage template, a GLB with the fifteen <Part>_OuterCage; "
-            "for the marketplace.",
-        ),
-    ] = None,
-    atlas: Annotated[
-        int | None,
-        typer.Option(
-            help="Width of the marketplace's atlas in pixels: 256, 512, 1024 (default) or 2048."
-        ),
-    ] = None,
+    preset: PresetChoice = "development",
+    body_type: BodyTypeChoice = None,
+    proportions: ProportionsChoice = None,
+    cage_template: CageTemplateChoice = None,
+    atlas: AtlasChoice = None,
     backend: Annotated[
         str | None, typer.Option(help="Where the models run: embedded; triton is not there yet.")
     ] = None,
@@ -127,7 +106,7 @@ def setup(
         services = open_services(load_settings(**({"backend": backend} if backend else {})))
         if services.settings.isolate_readers:
             warm_reader()
-        options = marketplace_options(body_type=body_type, proportions=proportions, atlas_px=atlas)
+        options = marketplace_options(services, body_type, proportions, atlas, cage_template)
         avatar_pipeline(services.settings, preset, options)
     except RiglineError as error:
         fail(error)
@@ -138,16 +117,6 @@ def setup(
         _print_table(done)
     failed = any(result.report is None for result in done)
     raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
-
-
-def _template_text(path: Path) -> str:
-    return template_text(read_template(read_asset(path, OWN_FILES.max_bytes)))
-
-
-def marketplace_options(**given: Any) -> MarketplaceOptions | None:
-    """The options that were given on the command line; None where none was."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return MarketplaceOptions(**chosen) if chosen else None
 
 
 def set_up_file(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -12,12 +13,14 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from rigline.avatar.cage_transfer import CageMeshes
 from rigline.avatar.marketplace.rules import BodyType, CheckSettings, Preset, TextureLimit
 from rigline.cli.console import ExitCode, fail, messages, results, shown
+from rigline.cli.past_reports import request_of_report
 from rigline.delivery import read_asset, write_file
 from rigline.errors import InvalidInput, RiglineError
-from rigline.formats.limits import Limits
-from rigline.formats.rigged_glb import RiggedModel, read_rigged
+from rigline.formats.isolation import warm_reader
+from rigline.pipelines.cage_template_file import read_template
 from rigline.settings import Settings, load_settings
 from rigline.validation import FileVerdict, ValidationRequest, validate_file
 from rigline.validation.page import html_page
@@ -29,7 +32,7 @@ STYLES = {"error": "red", "warning": "yellow", "info": "blue"}
 def validate(
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE...", help="Avatars as GLB or glTF (embedded)."),
+        typer.Argument(metavar="FILE...", help="Avatars: GLB, glTF (embedded), VRM, FBX."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write one JSON array instead of a table.")
@@ -62,8 +65,18 @@ def validate(
     ] = None,
     cage_template: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Your copy of the official cage template, as glTF."),
+        typer.Option(
+            metavar="FILE", help="Your copy of the official cage template: GLB, glTF, OBJ or FBX."
+        ),
     ] = None,
+    by_report: Annotated[
+        bool,
+        typer.Option(
+            "--by-report",
+            help="Judge each STEM.avatar.glb as STEM.report.json beside it says: its preset, body "
+            "type, texture limit and cage template (from the artifact store).",
+        ),
+    ] = False,
     list_rules: Annotated[
         bool, typer.Option("--list-rules", help="Print the reference of all rules, as Markdown.")
     ] = False,
@@ -86,11 +99,13 @@ def validate(
             raise InvalidInput("--out needs --json or --html.", remedy="Give one of them.")
         settings = load_settings()
         request = _request(preset, body_type, texture_limit, studs_per_unit, settings)
+        if settings.isolate_readers:
+            warm_reader()
         if cage_template is not None:
-            request = _with_template(request, cage_template)
+            request = replace(request, cage_template=_read_template(cage_template, request))
     except RiglineError as error:
         fail(error)
-    verdicts = _judge(inputs, request)
+    verdicts = _judge(inputs, request, settings if by_report else None)
     if as_json:
         _write(json.dumps([verdict.to_json() for verdict in verdicts], indent=2) + "\n", out)
     elif as_html:
@@ -124,25 +139,23 @@ def _request(
         preset,  # type: ignore[arg-type]  # checked above
         CheckSettings(body_type, texture_limit),  # type: ignore[arg-type]
         studs_per_unit,
-        limits=Limits(max_triangles=settings.max_triangles, max_bytes=settings.max_bytes),
+        limits=settings.limits,
+        isolation=settings.isolation,
     )
 
 
-def _with_template(request: ValidationRequest, path: Path) -> ValidationRequest:
-    template = _read_template(path, request.limits)
-    return ValidationRequest(
-        request.preset, request.settings, request.studs_per_unit, template, request.limits
-    )
-
-
-def _read_template(path: Path, limits: Limits) -> RiggedModel:
+def _read_template(path: Path, request: ValidationRequest) -> CageMeshes:
     try:
-        return read_rigged(read_asset(path, limits.max_bytes), limits)
+        data = read_asset(path, request.limits.max_bytes)
+        return read_template(data, path.name, request.limits, request.isolation)
     except InvalidInput as error:
         raise InvalidInput(f"The cage template {path} cannot be used: {error}") from error
 
 
-def _judge(inputs: Sequence[Path], request: ValidationRequest) -> list[FileVerdict]:
+def _judge(
+    inputs: Sequence[Path], request: ValidationRequest, reported: Settings | None
+) -> list[FileVerdict]:
+    """A verdict on each file; with ``reported``, by what the report beside it says."""
     verdicts = []
     with Progress(console=messages(), transient=True, disable=len(inputs) < 2) as progress:
         task = progress.add_task("checking", total=len(inputs))
@@ -150,7 +163,8 @@ def _judge(inputs: Sequence[Path], request: ValidationRequest) -> list[FileVerdi
             name = shown(source)
             try:
                 data = read_asset(source, request.limits.max_bytes)
-                verdicts.append(validate_file(data, name, request))
+                chosen = request_of_report(source, request, reported) if reported else request
+                verdicts.append(validate_file(data, name, chosen))
             except InvalidInput as error:
                 verdicts.append(
                     FileVerdict(name, request.preset, request.settings, error=str(error))

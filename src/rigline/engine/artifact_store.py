@@ -16,7 +16,8 @@ class OutputRecord:
 
     ``outputs`` are the sha256 of its files by file name, ``models`` the version of each model that
     had a say, ``seconds`` the time that the computation took, ``inputs`` the sha256 of what it was
-    computed from, by the name of the stage that made it or ``asset`` (records of old have none).
+    computed from, by the name of the stage that made it, ``asset``, or the parameter that names it
+    (records of old have none).
     Confidence and verdict are not here: they follow from evidence and policy.
     """
 

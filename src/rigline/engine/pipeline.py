@@ -60,6 +60,11 @@ class Pipeline:
             tuple(s.with_params(params[s.name]) if s.name in params else s for s in self.stages),
         )
 
+    @property
+    def artifact_params(self) -> frozenset[str]:
+        """sha256 of all artifacts that parameters of the stages name."""
+        return frozenset(sha for stage in self.stages for sha in stage.artifact_params.values())
+
     def dependents_of(self, name: str) -> frozenset[str]:
         """The stages whose output can change when that of ``name`` does; itself left out."""
         touched = {name}

@@ -89,6 +89,8 @@ class StageContext:
 
     models: Models
     params: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, bytes] = field(default_factory=dict)
+    """What lies in the store under the parameters that name an artifact, by parameter."""
 
     def infer_all(
         self, model: str, questions: Sequence[Arrays]
@@ -114,7 +116,8 @@ class Stage:
 
     ``inputs`` name earlier stages, or ``asset``. ``run`` is called with the context and one
     argument for each input, in order. ``version`` changes whenever the same inputs may give another
-    output. ``models`` are those that ``run`` asks.
+    output. ``models`` are those that ``run`` asks. ``artifacts`` are the parameters that, where
+    they are given, hold the sha256 of an artifact: a worker elsewhere finds it in the store.
     """
 
     name: str
@@ -125,12 +128,18 @@ class Stage:
     params: Mapping[str, Any] = field(default_factory=dict)
     models: tuple[str, ...] = ()
     resources: Resources = Resources()
+    artifacts: tuple[str, ...] = ()
+
+    @property
+    def artifact_params(self) -> dict[str, str]:
+        """sha256 of the artifacts that the parameters name, by parameter."""
+        return {name: self.params[name] for name in self.artifacts if self.params.get(name)}
 
     def with_params(self, params: Mapping[str, Any]) -> Stage:
         """The same stage with other parameters laid over its own."""
         return Stage(
             self.name, self.version, self.inputs, self.run, self.codec,
-            {**self.params, **params}, self.models, self.resources,
+            {**self.params, **params}, self.models, self.resources, self.artifacts,
         )  # fmt: skip
 
     def run_batch(

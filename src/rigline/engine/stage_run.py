@@ -101,7 +101,8 @@ def run_stage(pipeline: Pipeline, name: str, inputs: Inputs, bench: Workbench) -
         return found
     started = time.perf_counter()
     arguments = [bench.value(pipeline, name, inputs[name]) for name in stage.inputs]
-    produced, data = _compute(stage, arguments, models)
+    named = {name: bench.store.get(sha) for name, sha in stage.artifact_params.items()}
+    produced, data = _compute(stage, arguments, StageContext(models, stage.params, named))
     sha256 = bench.store.put(data)
     bench.values[sha256] = produced.value
     record = OutputRecord(
@@ -110,7 +111,7 @@ def run_stage(pipeline: Pipeline, name: str, inputs: Inputs, bench: Workbench) -
         tuple(produced.warnings),
         {model: models.version(model) for model in stage.models},
         time.perf_counter() - started,
-        {name: inputs[name] for name in stage.inputs},
+        {name: inputs[name] for name in stage.inputs} | stage.artifact_params,
     )
     kept = bench.store.put_record(stage.name, key, record)
     return StageRun(stage.name, key, kept.outputs[stage.codec.file_name], kept, reused=False)
@@ -127,10 +128,10 @@ def _find(stage: Stage, key: str, store: ArtifactStore) -> StageRun | None:
     return StageRun(stage.name, key, sha256, record, reused=True)
 
 
-def _compute(stage: Stage, arguments: list[Any], models: Models) -> tuple[Produced[Any], bytes]:
+def _compute(stage: Stage, arguments: list[Any], ctx: StageContext) -> tuple[Produced[Any], bytes]:
     """What the stage made, and its value as the bytes that are kept."""
     with _faults_of(stage, "failed"):
-        produced = stage.run(StageContext(models, stage.params), *arguments)
+        produced = stage.run(ctx, *arguments)
         canonical_json(produced.evidence)  # what no store could keep is the stage's own fault
         return produced, stage.codec.encode(produced.value)
 

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from rigline.avatar.body import N_PARTS, PART_NAMES, Part
 from rigline.avatar.mesh import Bools, Floats, Ints
 from rigline.errors import InvalidInput
+from rigline.formats.isolation import Isolation, read_rigged_isolated
 from rigline.formats.limits import Limits
-from rigline.formats.rigged_glb import RiggedModel, read_rigged
+from rigline.formats.rigged_model import RiggedModel
+from rigline.formats.rigged_reader import read_rigged_file
 
 _SUFFIX: Final = re.compile(r"(_geo|_mesh|\.\d+)+$", re.IGNORECASE)
 _NOT_BODY: Final = re.compile(r"cage|_att\b|attachment|collision", re.IGNORECASE)
@@ -49,15 +51,20 @@ def part_of_name(name: str) -> int | None:
     return _INDEX.get(re.sub(r"[^a-z0-9]", "", _SUFFIX.sub("", name).lower()))
 
 
-def read_rig(path: Path, limits: Limits | None = None) -> Rig:
-    """A prediction from ``ID.glb`` or ``ID.npz``; ``InvalidInput`` when it is no usable rig."""
+def read_rig(path: Path, limits: Limits | None = None, isolation: Isolation | None = None) -> Rig:
+    """A prediction from ``ID.glb``, ``ID.fbx`` or ``ID.npz``, a model with ``isolation`` read in a
+    process of its own; ``InvalidInput`` when it is no usable rig."""
     if path.suffix == ".npz":
         arrays = _arrays(path)
         try:
             return _checked(_from_arrays(arrays))
         except (ValueError, TypeError, IndexError) as error:
             raise InvalidInput(f"{path.name} holds no rig: {error}") from error
-    model = read_rigged(path.read_bytes(), limits or Limits())
+    data = path.read_bytes()
+    if isolation is None:
+        model = read_rigged_file(data, path.name, limits)
+    else:
+        model = read_rigged_isolated(data, path.name, limits, isolation)
     if any(mesh.weight_rows != len(mesh.vertices) for mesh in model.meshes):
         raise InvalidInput("A mesh has more or fewer weights than vertices.")
     return _checked(rig_of(model))

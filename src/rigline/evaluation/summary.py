@@ -13,6 +13,8 @@ from rigline.avatar.body import JOINT_NAMES
 from rigline.errors import InvalidInput, RiglineError
 from rigline.evaluation.metrics import METRICS, Scores, score_rig
 from rigline.evaluation.rigs import read_rig, read_truth
+from rigline.formats.isolation import Isolation
+from rigline.formats.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Evaluation:
 
 
 def find_prediction(folder: Path, name: str) -> Path | None:
-    """``NAME.glb``, ``NAME.avatar.glb`` or ``NAME.npz`` in a folder."""
-    for suffix in (".glb", ".avatar.glb", ".npz"):
+    """``NAME.glb``, ``NAME.avatar.glb``, ``NAME.fbx`` or ``NAME.npz`` in a folder."""
+    for suffix in (".glb", ".avatar.glb", ".fbx", ".npz"):
         path = folder / f"{name}{suffix}"
         if path.exists():
             return path
@@ -53,8 +55,14 @@ def evaluate(
     names: Sequence[str],
     align: bool = True,
     on_scored: Callable[[str], None] = lambda name: None,
+    *,
+    limits: Limits | None = None,
+    isolation: Isolation | None = None,
 ) -> Evaluation:
-    """Score each character; a broken prediction is counted and stops no other."""
+    """Score each character; a broken prediction is counted and stops no other.
+
+    With ``isolation`` predictions are read in a process of their own.
+    """
     result = Evaluation({})
     for name in names:
         path = find_prediction(predictions, name)
@@ -63,7 +71,7 @@ def evaluate(
         else:
             reference = read_truth(truth / f"{name}.npz")
             try:
-                result.scores[name] = score_rig(reference, read_rig(path), align)
+                result.scores[name] = score_rig(reference, read_rig(path, limits, isolation), align)
             except RiglineError as error:
                 result.failed[name] = str(error)
         on_scored(name)

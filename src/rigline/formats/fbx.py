@@ -46,7 +46,7 @@ def read_fbx(data: bytes, limits: Limits) -> SourceModel:
         from rigline.formats.isolation import read_isolated
 
         return read_isolated(data, "", limits)
-    scene = _load(data, limits)
+    scene = load_scene(data, limits)
     guard, warnings = ElementGuard(scene), WarningLog()
     bones = FbxBones(scene, guard, warnings)
     shelf = FbxMaterialShelf(guard, limits, warnings)
@@ -55,7 +55,12 @@ def read_fbx(data: bytes, limits: Limits) -> SourceModel:
     return assemble(pieces, shelf.library(), "fbx", "Y", warnings, rig, "Z")
 
 
-def _load(data: bytes, limits: Limits) -> Any:
+def load_scene(data: bytes, limits: Limits, unit_m: float | None = 1.0) -> Any:
+    """The scene of a file, +Y up, in units of ``unit_m`` metres or in those of the file.
+
+    Raises ``InvalidInput`` when it cannot be read, and where ``ufbx`` is not installed.
+    """
+    unit = {} if unit_m is None else {"target_unit_meters": unit_m}
     try:
         import ufbx
     except ModuleNotFoundError as error:
@@ -72,7 +77,7 @@ def _load(data: bytes, limits: Limits) -> Any:
             index_error_handling=ufbx.IndexErrorHandling.ABORT_LOADING,
             node_depth_limit=limits.max_depth,
             target_axes=ufbx.axes_right_handed_y_up,
-            target_unit_meters=1.0,
+            **unit,
         )
     except Exception as error:  # the library has errors of its own for each fault
         words = clean_text(str(error), 120)
@@ -109,12 +114,12 @@ def _pieces(
         world = matrix_of(node.geometry_to_world) if placement is None else placement
         influences = bones.influences(node, mesh, world)
         materials = list(guard.all(node.materials))
-        for number, piece in _by_material(name, mesh, influences):
+        for number, piece in pieces_by_material(name, mesh, influences):
             material = materials[number] if number < len(materials) else None
             yield placed(shelf.with_material(piece, material), world)
 
 
-def _by_material(
+def pieces_by_material(
     name: str, mesh: Any, influences: Influences | None
 ) -> Iterator[tuple[int, Piece]]:
     """The triangles of each material over vertices that differ in place, normal, UV or colour."""

@@ -19,28 +19,34 @@ KEPT: Final = 8
 
 
 class FbxBones:
-    """The bones of all skins; a rig that is broken is left out with a warning."""
+    """The bones of all skins, ``nodes``; a rig that is too large is left out with a warning."""
 
     def __init__(self, scene: Any, guard: ElementGuard, warnings: WarningLog) -> None:
         self._guard = guard
-        self._nodes: list[Any] = []
+        self.nodes: list[Any] = []
         self._number: dict[int, int] = {}
         for deformer in guard.all(scene.skin_deformers):
             for cluster in guard.all(deformer.clusters):
                 node = guard.one(cluster.bone_node)
                 if node is not None and node.typed_id not in self._number:
-                    self._number[node.typed_id] = len(self._nodes)
-                    self._nodes.append(node)
-        if len(self._nodes) > MAX_BONES:
+                    self._number[node.typed_id] = len(self.nodes)
+                    self.nodes.append(node)
+        if len(self.nodes) > MAX_BONES:
             warnings.add("The file's own skeleton is too large; it was left out.")
-            self._nodes, self._number = [], {}
-        places = [matrix_of(node.node_to_world)[:3, 3] for node in self._nodes]
+            self.nodes, self._number = [], {}
+        places = [matrix_of(node.node_to_world)[:3, 3] for node in self.nodes]
         self._positions: Floats = np.array(places).reshape(-1, 3)
         self._bound: set[int] = set()
 
+    def position(self, node: Any) -> Floats | None:
+        """Where the bind pose has a bone, in the space of the meshes that were asked for; None for
+        what is no bone."""
+        number = self._number.get(node.typed_id)
+        return None if number is None else self._positions[number]
+
     def influences(self, node: Any, mesh: Any, world_from_geometry: Floats) -> Influences | None:
         """Bones and weights of a mesh's vertices; without skin it follows the bone above it."""
-        if not self._nodes:
+        if not self.nodes:
             return None
         count = mesh.num_vertices
         skin = self._guard.first(mesh.skin_deformers)
@@ -90,10 +96,10 @@ class FbxBones:
 
     def rig(self, pieces: Sequence[Piece]) -> SourceRig | None:
         """The rig over the merged pieces; None where nothing is moved by bones."""
-        if not self._nodes or not np.isfinite(self._positions).all():
+        if not self.nodes or not np.isfinite(self._positions).all():
             return None
-        names = tuple(clean_text(node.name) for node in self._nodes)
-        parents = tuple(self._above(self._guard.one(node.parent)) for node in self._nodes)
+        names = tuple(clean_text(node.name) for node in self.nodes)
+        parents = tuple(self._above(self._guard.one(node.parent)) for node in self.nodes)
         return rig_of_pieces(names, parents, self._positions, ("",) * len(names), pieces)
 
     def _above(self, node: Any) -> int:

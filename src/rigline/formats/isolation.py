@@ -16,12 +16,16 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from rigline.errors import ContractViolation, InvalidInput, ServiceUnavailable
 from rigline.formats import reader_server as wire
 from rigline.formats.limits import MIB, Limits
+from rigline.formats.model_reader import check_size
+from rigline.formats.rigged_model import RiggedModel
 from rigline.formats.source_model import SourceModel
+
+_Model = TypeVar("_Model", SourceModel, RiggedModel)
 
 REMEDY: Final = "Export the model again in another way, or reduce it; the file may be damaged."
 ATTEMPTS: Final = 2
@@ -46,17 +50,14 @@ def read_isolated(
     Raises ``InvalidInput`` also for a file that makes the reader crash or pass its limits, and
     ``ServiceUnavailable`` when no process can be started.
     """
-    limits, isolation = limits or Limits(), isolation or Isolation()
-    if len(data) > limits.max_bytes:
-        raise InvalidInput(
-            f"The file has {len(data):,} bytes; at most {limits.max_bytes:,} are read.",
-            remedy="Reduce its meshes and textures, or raise the limit in the settings.",
-            size=len(data),
-            limit=limits.max_bytes,
-        )
-    request = {"name": name, "limits": asdict(limits), **asdict(isolation)}
-    head = json.dumps(request).encode("ascii") + b"\n"
-    return _model(_SERVER.ask(head, data, isolation.seconds + GRACE_S), isolation)
+    return _asked("model", SourceModel, data, name, limits, isolation)
+
+
+def read_rigged_isolated(
+    data: bytes, name: str = "", limits: Limits | None = None, isolation: Isolation | None = None
+) -> RiggedModel:
+    """As ``read_rigged_file``, in a process of its own; raises as ``read_isolated``."""
+    return _asked("rigged", RiggedModel, data, name, limits, isolation)
 
 
 def warm_reader() -> None:
@@ -64,10 +65,23 @@ def warm_reader() -> None:
     _SERVER.start()
 
 
-def _model(answer: bytes, isolation: Isolation) -> SourceModel:
+def _asked(
+    reader: str, kind: type[_Model], data: bytes, name: str, limits: Limits | None,
+    isolation: Isolation | None,
+) -> _Model:  # fmt: skip
+    limits, isolation = limits or Limits(), isolation or Isolation()
+    check_size(data, name, limits)  # so that it need not travel
+    request = {"reader": reader, "name": name, "limits": asdict(limits), **asdict(isolation)}
+    head = json.dumps(request).encode("ascii") + b"\n"
+    answer = _SERVER.ask(head, data, isolation.seconds + GRACE_S)
+    return kind.from_bytes(_content(answer, isolation))
+
+
+def _content(answer: bytes, isolation: Isolation) -> bytes:
+    """The model's bytes; what else an answer may say is raised."""
     kind, content = answer[:1], answer[1:]
     if kind == wire.MODEL:
-        return SourceModel.from_bytes(content)
+        return content
     if kind == wire.ERROR:
         told = json.loads(content)
         raise InvalidInput(told["message"], remedy=told["remedy"], **told["fields"])

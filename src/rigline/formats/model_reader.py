@@ -47,16 +47,7 @@ def read_model(data: bytes, name: str = "", limits: Limits | None = None) -> Sou
     or hostile files, models past ``limits``.
     """
     limits = limits or Limits()
-    shown = f"The file {brief(clean_text(name))}" if name else "The file"
-    if len(data) > limits.max_bytes:
-        raise InvalidInput(
-            f"{shown} has {len(data):,} bytes; at most {limits.max_bytes:,} are read.",
-            remedy="Reduce its meshes and textures, or raise the limit in the settings.",
-            size=len(data),
-            limit=limits.max_bytes,
-        )
-    if not data.strip():
-        raise InvalidInput(f"{shown} is empty.", remedy=ACCEPTED)
+    shown = check_size(data, name, limits)
     if data.startswith(GLB_MAGIC):
         return read_glb(data, limits)
     if data.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
@@ -73,6 +64,21 @@ def read_model(data: bytes, name: str = "", limits: Limits | None = None) -> Sou
     raise InvalidInput(
         f"{shown} is {looks_like or 'of no format that we know'}.", remedy=ACCEPTED, name=name
     )
+
+
+def check_size(data: bytes, name: str, limits: Limits) -> str:
+    """How to speak of the file; ``InvalidInput`` when it is empty or has too many bytes."""
+    shown = f"The file {brief(clean_text(name))}" if name else "The file"
+    if len(data) > limits.max_bytes:
+        raise InvalidInput(
+            f"{shown} has {len(data):,} bytes; at most {limits.max_bytes:,} are read.",
+            remedy="Reduce its meshes and textures, or raise the limit in the settings.",
+            size=len(data),
+            limit=limits.max_bytes,
+        )
+    if not data.strip():
+        raise InvalidInput(f"{shown} is empty.", remedy=ACCEPTED)
+    return shown
 
 
 def _other_format(data: bytes) -> str | None:

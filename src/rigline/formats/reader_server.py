@@ -15,6 +15,7 @@ import select
 import signal
 import struct
 import time
+from collections.abc import Callable, Mapping
 from io import BufferedIOBase
 from typing import Any, Final
 
@@ -22,10 +23,20 @@ from rigline.errors import RiglineError
 from rigline.formats import throwaway
 from rigline.formats.limits import Limits
 from rigline.formats.model_reader import read_model
+from rigline.formats.rigged_model import RiggedModel
+from rigline.formats.rigged_reader import read_rigged_file
+from rigline.formats.source_model import SourceModel
 
 LENGTH: Final = struct.Struct("<Q")
 MODEL, ERROR, MEMORY, TIME, CRASH, FAULT = ANSWERS = b"M", b"E", b"O", b"T", b"C", b"F"
 """A model; an error of the caller's file; out of memory or time; a crash; a fault of the reader."""
+
+Model = SourceModel | RiggedModel
+READERS: Final[Mapping[str, Callable[[bytes, str, Limits], Model]]] = {
+    "model": read_model,
+    "rigged": read_rigged_file,
+}
+"""What a request may ask for; each answer is the bytes of such a value."""
 
 CHUNK: Final = 1 << 20
 
@@ -51,7 +62,8 @@ def answer(request: dict[str, Any], data: bytes) -> bytes:
     gc.disable()
     throwaway.begin()
     try:
-        model = read_model(data, request["name"], Limits(**request["limits"]))
+        read = READERS[request["reader"]]
+        model = read(data, request["name"], Limits(**request["limits"]))
         return MODEL + model.to_bytes()
     except MemoryError:
         return MEMORY

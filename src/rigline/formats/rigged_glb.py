@@ -1,30 +1,29 @@
-"""Rigged glTF files as values: meshes at rest with their weights, bones, cages, attachments.
+"""Rigged glTF files: meshes at rest with their weights, bones, cages, attachments.
 
-For checking and measuring avatars, our own and those of other tools; the same care with untrusted
-bytes as in :mod:`rigline.formats.glb`.
+The same care with untrusted bytes as in :mod:`rigline.formats.glb`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from rigline.avatar.attachments import quaternion
-from rigline.avatar.mesh import Floats, Ints
+from rigline.avatar.mesh import Floats
 from rigline.errors import InvalidInput
 from rigline.formats.gltf_accessors import AccessorReader
 from rigline.formats.gltf_container import GLB_MAGIC, GltfFile, open_glb, open_gltf
 from rigline.formats.gltf_json import JsonObject
 from rigline.formats.gltf_nodes import NodeTree, read_tree
-from rigline.formats.gltf_primitives import FAN, TRIANGLES, triangle_list
+from rigline.formats.gltf_primitives import FAN, TRIANGLES, GeometryBudget, triangle_list
 from rigline.formats.gltf_skin import skinned
 from rigline.formats.gltf_textures import TextureShelf
 from rigline.formats.image_header import read_header
 from rigline.formats.limits import Limits
+from rigline.formats.rigged_model import RiggedMesh, RiggedModel, RiggedNode, TextureUse
 from rigline.formats.warning_log import WarningLog
 
 COLOUR_SLOTS: Final = {
@@ -34,70 +33,6 @@ COLOUR_SLOTS: Final = {
     "emissiveTexture": "emissive",
     "occlusionTexture": "occlusion",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class RiggedNode:
-    """A node at rest: its parent's index (-1 for none), place in the world, and own transform."""
-
-    name: str
-    parent: int
-    world_from_node: Floats
-    rotation: Floats
-    scale: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class RiggedMesh:
-    """One primitive at rest, in the world: ``vertices (n, 3)``, ``faces (m, 3)``.
-
-    ``influence_nodes`` and ``weights (n, k)`` name nodes of the file by index; a mesh without skin
-    has one influence, its own node, of weight one. ``weights`` are as the file has them; where it
-    has another number of them than of vertices, ``weight_rows`` says so, and rows are cut off or
-    zero. ``uv_sets`` counts the sets of texture coordinates, of which ``uvs`` is the first;
-    ``colours (n, 3 or 4)`` are the first vertex colours.
-    """
-
-    node: int
-    mesh_name: str
-    vertices: Floats
-    faces: Ints
-    influence_nodes: Ints
-    weights: Floats
-    uvs: Floats | None
-    material: int | None
-    weight_rows: int = 0
-    uv_sets: int = 0
-    colours: Floats | None = None
-
-
-@dataclass(frozen=True)
-class TextureUse:
-    """An image as a material uses it."""
-
-    role: str
-    width: int
-    height: int
-    material: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class RiggedModel:
-    """A whole file. ``joints`` are the nodes that any skin names, in order, each once;
-    ``other_primitives`` counts what is drawn as lines or points."""
-
-    nodes: tuple[RiggedNode, ...]
-    joints: tuple[int, ...]
-    meshes: tuple[RiggedMesh, ...]
-    opaque_materials: tuple[bool, ...]
-    textures: tuple[TextureUse, ...]
-    other_primitives: int = 0
-
-    def ancestors(self, node: int) -> Iterator[int]:
-        """The node, its parent, and so on up to a root."""
-        while node >= 0:
-            yield node
-            node = self.nodes[node].parent
 
 
 def read_rigged(data: bytes, limits: Limits | None = None) -> RiggedModel:
@@ -133,6 +68,7 @@ def read_rigged(data: bytes, limits: Limits | None = None) -> RiggedModel:
         tuple(_opaque(file.document)),
         tuple(_textures(file, limits)),
         _count_other_primitives(file.document, tree),
+        "glb" if data.startswith(GLB_MAGIC) else "gltf",
     )
 
 
@@ -180,7 +116,7 @@ def _meshes(
     file: GltfFile, tree: NodeTree, accessors: AccessorReader, limits: Limits
 ) -> Iterator[RiggedMesh]:
     """Every primitive of every instance; a mesh may be drawn many times, so the sum is bounded."""
-    vertices = 0
+    budget = GeometryBudget(limits)
     for index in tree.scene:
         node = tree.nodes[index]
         if node.mesh is None:
@@ -191,12 +127,7 @@ def _meshes(
             if not TRIANGLES <= primitive.integer("mode", TRIANGLES) <= FAN:
                 continue
             read = _mesh(file, tree, accessors, index, mesh.text("name"), primitive)
-            vertices += len(read.vertices)
-            if vertices > limits.max_vertices:
-                raise InvalidInput(
-                    f"The file draws more than {limits.max_vertices:,} vertices.",
-                    limit=limits.max_vertices,
-                )
+            budget.spend(len(read.faces), len(read.vertices))
             if not np.isfinite(read.vertices).all() or not np.isfinite(read.weights).all():
                 raise InvalidInput(f"{primitive.where} has values that are not finite numbers.")
             yield read

@@ -72,7 +72,11 @@ def _sample(
     files[f"corrected.{ending}"] = store.get(str(recorded.artifact_sha256))
     if has_results(job):
         ran = results_of(ledger, services, job.id).runs
-        for name, sha256 in ran[stage.name].record.inputs.items():
+        made_from = ran[stage.name].record.inputs
+        for name in stage.inputs:
+            sha256 = made_from.get(name)
+            if sha256 is None:
+                continue
             kept = asset.name if name == ASSET else pipeline.stage(name).codec.file_name
             files[f"input.{name}.{kept}"] = store.get(sha256)
         for name in kind.ops_by_stage:

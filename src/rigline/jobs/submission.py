@@ -31,17 +31,27 @@ def submit(
     away; then nothing is queued, and submitting again puts it right.
     """
     sha256 = services.store.put(data)
+    job_pipeline = pipeline or avatar_pipeline(services.settings)
     job = planned_job(
-        sha256, pipeline or avatar_pipeline(services.settings),
+        sha256, job_pipeline,
         creator=creator, now=now, batch=batch, priority=priority,
     )  # fmt: skip
+    named = named_assets(services, job_pipeline, now)
     with ledger.transaction() as work:
-        work.jobs.add_asset(Asset(sha256, name, len(data), now))
+        for asset in (Asset(sha256, name, len(data), now), *named):
+            work.jobs.add_asset(asset)
         try:
             work.jobs.add(job)
         except ReviewConflict:
             return work.jobs.get(job.id)
     return job
+
+
+def named_assets(services: Services, pipeline: Pipeline, now: datetime) -> list[Asset]:
+    """The artifacts that parameters of a pipeline name, such as a cage template of the user's own,
+    as assets: those that the ledger knows are taken by no sweep of the store."""
+    found = {sha256: services.store.get(sha256) for sha256 in sorted(pipeline.artifact_params)}
+    return [Asset(sha256, "parameter", len(data), now) for sha256, data in found.items()]
 
 
 def planned_job(

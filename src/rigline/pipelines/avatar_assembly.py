@@ -19,6 +19,7 @@ from rigline.errors import ContractViolation
 from rigline.formats import SourceModel
 from rigline.formats.avatar_glb import FinishedAvatar, write_avatar
 from rigline.formats.limits import OWN_FILES
+from rigline.pipelines.cage_template_file import TEMPLATE_CODEC
 from rigline.render.body_picture import png_bytes
 from rigline.render.preview import preview
 from rigline.validation import ValidationRequest, validate_file
@@ -59,15 +60,25 @@ def assemble(
 
 
 def validate(ctx: StageContext, assemble: bytes) -> Produced[dict[str, Any]]:
-    """Judge the finished file by the rules of the preset, each with measure and limit."""
+    """Judge the finished file by the rules of the preset, each with measure and limit.
+
+    Cages are compared with the artifact ``cage_template``, where there is one.
+    """
     settings = CheckSettings(**ctx.params.get("settings", {}))
-    request = ValidationRequest(ctx.params["preset"], settings, limits=OWN_FILES)
+    given = ctx.artifacts.get("cage_template")
+    template = None if given is None else TEMPLATE_CODEC.decode(given)
+    request = ValidationRequest(
+        ctx.params["preset"], settings, cage_template=template, limits=OWN_FILES
+    )
     verdict = validate_file(assemble, "avatar.glb", request)
     if verdict.error:
         raise ContractViolation(f"The avatar that was written cannot be read: {verdict.error}")
     counts = {f"{kind}s": len(verdict.failed(kind)) for kind in ("error", "warning")}
     rules = [asdict(result) for result in verdict.results]
-    report = {"preset": verdict.preset, "as_of": AS_OF, **counts, "rules": rules}
+    report = {
+        "preset": verdict.preset, "as_of": AS_OF, **asdict(settings),
+        "cage_template": ctx.params.get("cage_template"), **counts, "rules": rules,
+    }  # fmt: skip
     failed = [r.rule_id for r in verdict.results if not r.passed]
     return Produced(report, {**counts, "rules": len(rules), "failed": failed})
 

@@ -41,7 +41,7 @@ AVATAR_AUTO_SETUP = Pipeline(
               array_codec("attachments.safetensors", Attachments)),
         Stage("assemble", 2, ("ingest", "orient", "rig", "skin", "cage", "attach"),
               assembly.assemble, bytes_codec("avatar.glb")),
-        Stage("validate", 2, ("assemble",), assembly.validate,
+        Stage("validate", 3, ("assemble",), assembly.validate,
               json_codec("validation.json"), {"preset": "development"}),
         Stage("picture", 1, ("orient", "segment", "rig", "skin", "cage"), assembly.picture,
               bytes_codec("preview.png")),

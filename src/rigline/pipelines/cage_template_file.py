@@ -1,38 +1,52 @@
-"""The user's own cage template: from its file, and as the text that a stage's parameter holds."""
+"""The user's own cage template: from its file, and as the artifact that a job's parameters name."""
 
 from __future__ import annotations
 
-import base64
-import zlib
-from typing import Any
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from safetensors.numpy import load, save
 
 from rigline.avatar.cage_template import CAGE_NAMES
 from rigline.avatar.cage_transfer import CageMeshes
+from rigline.engine.codec import array_codec
 from rigline.errors import InvalidInput
-from rigline.formats.rigged_glb import RiggedMesh, RiggedModel, read_rigged
+from rigline.formats.isolation import Isolation, read_rigged_isolated
+from rigline.formats.limits import Limits
+from rigline.formats.rigged_model import RiggedMesh, RiggedModel
+from rigline.formats.rigged_reader import read_rigged_file
+
+TEMPLATE_CODEC: Final = array_codec("cage_template.safetensors", CageMeshes)
+"""How a template lies in the artifact store: what a worker elsewhere needs, and nothing else."""
 
 
-def read_template(data: bytes) -> CageMeshes:
-    """The fifteen ``<Part>_OuterCage`` of a GLB file, whatever else is in it.
+def read_template(
+    data: bytes, name: str = "", limits: Limits | None = None, isolation: Isolation | None = None
+) -> CageMeshes:
+    """The fifteen ``<Part>_OuterCage`` of a GLB, glTF, OBJ or FBX file, whatever else is in it.
 
-    Raises ``InvalidInput`` for a file that cannot be read, that lacks one of them or has it twice,
-    or where one has no UVs.
+    With ``isolation`` it is read in a process of its own. Raises ``InvalidInput`` for a file that
+    cannot be read, that lacks one of them or has it twice, or where one has no UVs.
     """
-    model = read_rigged(data)
+    model = (
+        read_rigged_file(data, name, limits)
+        if isolation is None
+        else read_rigged_isolated(data, name, limits, isolation)
+    )
+    return template_of(model)
+
+
+def template_of(model: RiggedModel) -> CageMeshes:
+    """The template among the meshes of a file; see :func:`read_template`."""
     vertices, faces, uvs, part, start = [], [], [], [], 0
     for number, name in enumerate(CAGE_NAMES):
         found = [mesh for mesh in model.meshes if name in _names(model, mesh)]
         if len(found) != 1:
             raise InvalidInput(
                 f"The cage template has {name} {len(found)} times.",
-                remedy="It needs each of the fifteen <Part>_OuterCage once, as one primitive.",
+                remedy="It needs each of the fifteen <Part>_OuterCage once, with one material.",
             )
         (mesh,) = found
-        if mesh.uvs is None:
+        if mesh.uvs is None or not np.isfinite(mesh.uvs).all():
             raise InvalidInput(f"{name} of the cage template has no UVs.")
         vertices.append(mesh.vertices)
         faces.append(mesh.faces + start)
@@ -46,23 +60,3 @@ def read_template(data: bytes) -> CageMeshes:
 
 def _names(model: RiggedModel, mesh: RiggedMesh) -> tuple[str, str]:
     return model.nodes[mesh.node].name, mesh.mesh_name
-
-
-def template_text(template: CageMeshes) -> str:
-    """A template as text: part of a stage's key, and all that a worker elsewhere needs."""
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "vertices": template.vertices.astype(np.float32),
-        "faces": template.faces.astype(np.int32),
-        "uvs": template.uvs.astype(np.float32),
-        "part": template.part.astype(np.uint8),
-    }
-    return base64.b64encode(zlib.compress(save(arrays), 9)).decode("ascii")
-
-
-def template_from_text(text: str) -> CageMeshes:
-    """The template that ``template_text`` wrote."""
-    arrays = load(zlib.decompress(base64.b64decode(text)))
-    return CageMeshes(
-        arrays["vertices"].astype(np.float64), arrays["faces"].astype(np.int64),
-        arrays["uvs"].astype(np.float64), arrays["part"].astype(np.int64),
-    )  # fmt: skip

@@ -24,7 +24,7 @@ from rigline.avatar.solid import solid_body
 from rigline.engine.stage import Produced, StageContext
 from rigline.formats import SourceModel
 from rigline.formats.parted_glb import PartedAvatar, write_parted_avatar
-from rigline.pipelines.cage_template_file import template_from_text
+from rigline.pipelines.cage_template_file import TEMPLATE_CODEC
 from rigline.pipelines.source_appearance import DETAIL_SHARE, Atlas, look_of
 from rigline.render.body_picture import png_bytes
 from rigline.render.preview import preview
@@ -125,11 +125,13 @@ def assemble(
 ) -> Produced[bytes]:
     """The avatar as GLB: upright, facing +Z, feet on Y = 0, in studs.
 
-    The parameter ``cage_template``, where there is one, is the user's own template.
+    The artifact ``cage_template``, where there is one, is the user's own template.
     """
     studs = fit.studs_per_height
-    given = ctx.params.get("cage_template")
-    cages = onto_template(template_from_text(given), cage) if given else own_cages(cage)
+    given = ctx.artifacts.get("cage_template")
+    cages = own_cages(cage)
+    if given is not None:
+        cages = onto_template(TEMPLATE_CODEC.decode(given), cage)
     glb = write_parted_avatar(
         PartedAvatar(
             part_meshes(fit.body.scaled(studs), uvs=bake.uvs.astype(np.float64)),

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rigline.avatar.body import PART_NAMES
 from rigline.avatar.canonical import CanonicalMesh
+from rigline.avatar.marketplace.rules import BodyType, TextureLimit
 from rigline.avatar.skeleton import Skeleton
 from rigline.engine.codec import encodable
 from rigline.engine.stage_run import StageRun
@@ -81,6 +82,13 @@ class ValidationEntry(_Entry):
 
     preset: Literal["development", "marketplace"]
     as_of: str = Field(description="Date of the specification that the rules restate.")
+    body_type: BodyType = Field(default="normal", description="Table of the largest sizes.")
+    texture_limit: TextureLimit = Field(
+        default="validation", description="The document that bounds textures."
+    )
+    cage_template: Sha256 | None = Field(
+        default=None, description="The user's own cage template in the artifact store."
+    )
     errors: int = Field(ge=0)
     warnings: int = Field(ge=0)
     rules: list[RuleEntry]

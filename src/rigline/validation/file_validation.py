@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rigline.avatar.cage_transfer import CageMeshes
 from rigline.avatar.marketplace.checks import check_avatar
 from rigline.avatar.marketplace.rules import CheckSettings, Preset
 from rigline.errors import InvalidInput
+from rigline.formats.isolation import Isolation, read_rigged_isolated
 from rigline.formats.limits import Limits
-from rigline.formats.rigged_glb import RiggedModel, read_rigged
+from rigline.formats.rigged_model import RiggedModel
+from rigline.formats.rigged_reader import read_rigged_file
 from rigline.validation.file_verdict import FileVerdict
 from rigline.validation.subject_of_file import avatar_under_test
 
 HEIGHT_STUDS = 5.0
 """What a development avatar counts as tall, since it keeps the scale of its source."""
+
+BARE_FORMATS = ("obj", "ply", "stl")
+"""Formats without bones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,29 +27,33 @@ class ValidationRequest:
     """By which rules to judge.
 
     ``studs_per_unit`` is the length of the file's unit; None stands for one stud in the marketplace
-    preset, and for a body five studs tall in the development preset. ``cage_template`` is the file
-    of the official cage template, where the user has it.
+    preset, and for a body five studs tall in the development preset. ``cage_template`` is the
+    official cage template, where the user has it. With ``isolation`` files are read in a process of
+    their own, with its limits.
     """
 
     preset: Preset = "marketplace"
     settings: CheckSettings = field(default_factory=CheckSettings)
     studs_per_unit: float | None = None
-    cage_template: RiggedModel | None = None
+    cage_template: CageMeshes | None = None
     limits: Limits = field(default_factory=Limits)
+    isolation: Isolation | None = None
 
 
 def validate_file(data: bytes, name: str, request: ValidationRequest | None = None) -> FileVerdict:
-    """The verdict on a glTF file, GLB or JSON with embedded buffers. ``name`` serves the report.
+    """The verdict on a GLB, glTF (embedded), VRM or FBX file. ``name`` serves the report.
 
-    A file that cannot be read is a verdict with an ``error``, never an exception. Deterministic.
+    A file that cannot be read, or whose format has no bones, is a verdict with an ``error``, never
+    an exception; only ``ServiceUnavailable`` is raised, when no reading process can be started.
+    Deterministic.
 
-    >>> validate_file(b"", "empty.glb").error
-    'The file is not glTF. Export the avatar as binary glTF 2.0.'
+    >>> validate_file(b"solid", "part").error.split(". ")[0]
+    "The file 'part' is of no format that we know"
     """
     request = request or ValidationRequest()
     try:
         subject = avatar_under_test(
-            read_rigged(data, request.limits),
+            _read(data, name, request),
             request.studs_per_unit or (1.0 if request.preset == "marketplace" else None),
             HEIGHT_STUDS,
             request.cage_template,
@@ -52,3 +62,17 @@ def validate_file(data: bytes, name: str, request: ValidationRequest | None = No
         return FileVerdict(name, request.preset, request.settings, error=str(error))
     results = check_avatar(subject, request.preset, request.settings)
     return FileVerdict(name, request.preset, request.settings, results, subject)
+
+
+def _read(data: bytes, name: str, request: ValidationRequest) -> RiggedModel:
+    """The model, of a format that can hold an avatar."""
+    if request.isolation is None:
+        model = read_rigged_file(data, name, request.limits)
+    else:
+        model = read_rigged_isolated(data, name, request.limits, request.isolation)
+    if model.format in BARE_FORMATS:
+        raise InvalidInput(
+            f"{model.format.upper()} holds neither bones nor weights, so it cannot be an avatar.",
+            remedy="Name the finished avatar as GLB, glTF, VRM or FBX; rigline setup makes one.",
+        )
+    return model

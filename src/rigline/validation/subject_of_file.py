@@ -10,12 +10,13 @@ from scipy.spatial import cKDTree
 
 from rigline.avatar.attachments import SITES, AttachmentPoint, quaternion
 from rigline.avatar.cage_template import CAGE_NAMES, template
+from rigline.avatar.cage_transfer import CageMeshes
 from rigline.avatar.marketplace.schema import SCHEMA
 from rigline.avatar.marketplace.subject import AvatarUnderTest, CageUnderTest, ImageUnderTest
 from rigline.avatar.mesh import Floats, Ints
 from rigline.errors import InvalidInput
 from rigline.evaluation.rigs import part_of_name, rig_of
-from rigline.formats.rigged_glb import RiggedMesh, RiggedModel
+from rigline.formats.rigged_model import RiggedMesh, RiggedModel
 
 OUTER_CAGE: Final = "_OuterCage"
 NOT_BODY: Final = (OUTER_CAGE, "_InnerCage", "_Att")
@@ -27,12 +28,12 @@ def avatar_under_test(
     model: RiggedModel,
     studs_per_unit: float | None = None,
     height_studs: float = 5.0,
-    cage_template: RiggedModel | None = None,
+    cage_template: CageMeshes | None = None,
 ) -> AvatarUnderTest:
     """The avatar in a file, whoever wrote it.
 
     Lengths count ``studs_per_unit``; without it the body counts as ``height_studs`` tall.
-    ``cage_template`` is the official template's file, if it is at hand. Meshes and nodes are told
+    ``cage_template`` is the official template, if it is at hand. Meshes and nodes are told
     apart by their names, as the specification gives them. Raises ``InvalidInput`` for a file
     without a body.
     """
@@ -146,16 +147,11 @@ def _cages(model: RiggedModel) -> tuple[CageUnderTest, ...]:
     )
 
 
-def _keeps_template(cages: tuple[CageUnderTest, ...], official: RiggedModel | None) -> bool | None:
+def _keeps_template(cages: tuple[CageUnderTest, ...], official: CageMeshes | None) -> bool | None:
     """Whether cages have all vertices and UVs of the official template; None where nobody knows."""
     found = {cage.name: cage.uvs for cage in cages}
     if official is not None:
-        wanted = {cage.name: cage.uvs for cage in _cages(official)}
-        if not wanted:
-            raise InvalidInput(
-                "The cage template holds no mesh named <Part>_OuterCage.",
-                remedy="Name the template's file with --cage-template.",
-            )
+        wanted = {n: official.uvs[official.part == part] for part, n in enumerate(CAGE_NAMES)}
         kept = [_has_uvs(found[name], uvs) for name, uvs in wanted.items() if name in found]
         return all(kept) if kept else None
     ours = template()
