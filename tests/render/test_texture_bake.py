@@ -11,7 +11,14 @@ from rigline.avatar.mesh import Floats, Ints, vertex_normals
 from rigline.avatar.part_meshes import corner_normals, corner_tangents
 from rigline.avatar.partition import PartedBody
 from rigline.avatar.reduction import Budgets, reduced
-from rigline.render.source_look import SourceLook, SurfaceMaterial, Texture, linear_of, srgb
+from rigline.render.source_look import (
+    SourceLook,
+    SurfaceMaterial,
+    Texture,
+    linear_of,
+    material_of,
+    srgb,
+)
 from rigline.render.texture_bake import BakedMaps, BakeTarget, bake
 from tests.support.parted import parted, synthetic
 
@@ -112,6 +119,36 @@ def test_textures_wrap_turn_and_blend() -> None:
     assert mirrored.at(np.array([[1.25, 0.25]]))[0, 0] == 1
     moved = Texture(pixels, uv_from_uv=np.array([[1.0, 0], [0, 1], [0.5, 0]]))
     assert moved.at(np.array([[0.25, 0.25]]))[0, 0] == 1
+
+
+def test_a_transform_of_the_texture_moves_colour_and_turns_the_normal_map() -> None:
+    """``KHR_texture_transform`` is the same as texture coordinates that were moved by hand."""
+    rng = np.random.default_rng(5)
+    pixels = np.full((8, 8, 4), 255, np.uint8)
+    pixels[..., :2] = rng.integers(60, 200, (8, 8, 2))
+    use = {
+        "index": 0,
+        "extensions": {
+            "KHR_texture_transform": {"offset": [0.3, 0.1], "rotation": 0.7, "scale": [2.0, 1.5]}
+        },
+    }
+    surface = {"baseColorTexture": use}
+    transformed = material_of(
+        {"pbrMetallicRoughness": surface, "normalTexture": use}, {0: Texture(pixels)}
+    )
+    assert transformed.base_texture is not None
+    plain = Texture(pixels)
+    moved = SurfaceMaterial(base_texture=plain, normal_texture=plain)
+    look = replace(look_of(), uvs=rng.random((len(synthetic().vertices), 2)))
+    by_hand = replace(look, uvs=transformed.base_texture.moved(look.uvs), materials=(moved,))
+    as_told = replace(look, materials=(transformed,))
+    face = rng.integers(0, len(look.faces), 200)
+    share = rng.dirichlet([1, 1, 1], 200)
+    for ask in ("base_color", "shading_normal"):
+        found, wanted = (getattr(one, ask)(face, share) for one in (as_told, by_hand))
+        np.testing.assert_allclose(found, wanted, atol=1e-9)
+    turned = transformed.base_texture.moved(np.array([[1.0, 0.0]])) - [0.3, 0.1]
+    np.testing.assert_allclose(turned, [[2 * np.cos(0.7), -2 * np.sin(0.7)]])
 
 
 def test_srgb_and_back() -> None:

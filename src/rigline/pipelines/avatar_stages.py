@@ -186,11 +186,16 @@ def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produc
         np.stack([v.parts_from_view(d) for v, d in zip(views, answer["dispersion"], strict=True)]),
     )
     kept = keep_joints(ingest.rig, orient, join_opinions(opinions), reuses_rig(ctx))
+    measured = joint_evidence(opinions)
+    measured = {**measured, "expected_error": kept.expected_error(measured["expected_error"])}
     evidence = {
         "humanoid": float(answer["humanoid"].mean()),
-        **_joint_report(kept.skeleton, joint_evidence(opinions)),
+        **_joint_report(kept.skeleton, measured),
         "source_rig": kept.state,
     }
+    for name, gap in zip(PART_NAMES, kept.gaps.tolist(), strict=True):
+        if np.isfinite(gap):
+            evidence["joints"][name]["source_gap"] = gap
     return Produced(kept.skeleton, evidence, kept.messages)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
 
-from rigline.avatar.body import SIDE, Part
+from rigline.avatar.body import N_PARTS, SIDE, Part
 from rigline.avatar.canonical import TURNS, CanonicalMesh
 from rigline.avatar.mesh import Floats, Ints
 from rigline.avatar.posing import torn_share
@@ -37,6 +37,18 @@ class KeptJoints:
     skeleton: Skeleton
     state: State
     messages: tuple[str, ...] = ()
+    gaps: Floats = field(default_factory=lambda: np.full(N_PARTS, np.nan))
+    """``(15,)`` how far each kept joint is from the predicted one; NaN where none was kept."""
+
+    def expected_error(self, models_own: Floats) -> Floats:
+        """``(15,)`` the expected error of each joint, in heights, from the model's own estimates.
+
+        A kept joint was placed by whoever made the file, so the model's doubts about its own answer
+        are not about it. What speaks against it is the part of its distance from the model's answer
+        that the model's own error does not explain.
+        """
+        kept = np.isfinite(self.gaps)
+        return np.where(kept, np.maximum(np.where(kept, self.gaps, 0) - models_own, 0), models_own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +93,10 @@ def keep_joints(
     named = f"The file's own rig ({convention_of(rig.names, rig.roles)}, {len(rig.names)} bones)"
     done = "was kept" if adopted.kept else "was not kept, the joints are predicted"
     message = f"{named} {done}: {adopted.reason}."
-    return KeptJoints(adopted.skeleton, "kept" if adopted.kept else "refused", (message,))
+    if not adopted.kept:
+        return KeptJoints(adopted.skeleton, "refused", (message,))
+    gaps = np.linalg.norm(adopted.skeleton.joints - predicted.joints, axis=1)
+    return KeptJoints(adopted.skeleton, "kept", (message,), np.where(gaps > 0, gaps, np.nan))
 
 
 def keep_weights(

@@ -27,10 +27,14 @@ class Texture:
     wrap: tuple[int, int] = (10497, 10497)
     uv_from_uv: Floats = field(default_factory=lambda: np.array([[1.0, 0], [0, 1], [0, 0]]))
 
+    def moved(self, uv: Floats) -> Floats:
+        """Texture coordinates ``(q, 2)`` after the texture's own transform."""
+        return np.asarray(uv @ self.uv_from_uv[:2] + self.uv_from_uv[2])
+
     def at(self, uv: Floats) -> Floats:
         """``(q, 4)`` values in [0, 1] at texture coordinates ``(q, 2)``, bilinear."""
         height, width = self.pixels.shape[:2]
-        moved = uv @ self.uv_from_uv[:2] + self.uv_from_uv[2]
+        moved = self.moved(uv)
         x, y = moved[:, 0] * width - 0.5, moved[:, 1] * height - 0.5
         left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
         right_share, low_share = (x - left)[:, None], (y - top)[:, None]
@@ -117,15 +121,16 @@ class SourceLook:
                 continue
             local = 2 * material.normal_texture.at(uv[rows])[:, :3] - 1
             local[:, :2] *= material.normal_scale
-            tangent, bitangent = self._tangents(face[rows], normal[rows])
+            tangent, bitangent = self._tangents(face[rows], normal[rows], material.normal_texture)
             normal[rows] = _unit(
                 local[:, :1] * tangent + local[:, 1:2] * bitangent + local[:, 2:] * normal[rows]
             )
         return normal
 
-    def _tangents(self, face: Ints, normal: Floats) -> tuple[Floats, Floats]:
-        """Directions of growing U and, upwards in the image, of falling V, across the normal."""
-        corner, uv = self.vertices[self.faces[face]], self.uvs[self.faces[face]]
+    def _tangents(self, face: Ints, normal: Floats, texture: Texture) -> tuple[Floats, Floats]:
+        """Directions of growing U and, upwards in the image, of falling V, across the normal, as
+        the texture lies after its own transform."""
+        corner, uv = self.vertices[self.faces[face]], texture.moved(self.uvs[self.faces[face]])
         (one, other), (du, dv) = (
             (corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]),
             (uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]),
