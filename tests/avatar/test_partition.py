@@ -11,7 +11,7 @@ import pytest
 from rigline.avatar.body import N_PARTS, PARENT, PART_NAMES, Part
 from rigline.avatar.closing import boundary_loops
 from rigline.avatar.mesh import face_areas
-from rigline.avatar.partition import PartedBody, partition, partition_evidence
+from rigline.avatar.partition import PartedBody, partition, partition_evidence, with_lids
 from rigline.avatar.posing import pose, sweep_poses
 from tests.support.parted import one_skin, parted, synthetic
 
@@ -71,6 +71,23 @@ def test_a_part_that_nothing_follows_takes_what_lies_beyond_its_joint() -> None:
     middle = own.mean(axis=0) - synthetic().joints[Part.LEFT_HAND]
     forearm = synthetic().joints[Part.LEFT_HAND] - synthetic().joints[Part.LEFT_LOWER_ARM]
     assert middle @ forearm > 0
+
+
+def test_a_patch_is_given_a_volume_by_its_lid() -> None:
+    """A dish: a lid over its rim would lie on its wrong side."""
+    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    rim = np.stack([0.1 * np.cos(turn), 0.1 * np.sin(turn), 0 * turn], axis=1)
+    around = np.arange(12)
+    faces = np.stack([around, np.roll(around, -1), np.full(12, 12)], axis=1)
+    dish = PartedBody(
+        np.concatenate([rim, [[0.0, 0.0, -0.015]]]), faces, np.full(12, Part.LEFT_HAND, np.uint8),
+        np.zeros(12, bool), np.zeros(12, np.int64), np.eye(15)[[Part.LEFT_HAND] * 13],
+    )  # fmt: skip
+    closed = with_lids(dish)
+    solid = solid_part(closed, Part.LEFT_HAND)
+    assert solid.status() == manifold3d.Error.NoError
+    assert solid.volume() > 0
+    np.testing.assert_array_equal(closed.vertices[:13], dish.vertices)
 
 
 def test_evidence_counts_what_is_there() -> None:

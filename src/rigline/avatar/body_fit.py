@@ -23,7 +23,7 @@ from rigline.avatar.marketplace.mesh_rules import LARGEST, SMALLEST
 from rigline.avatar.marketplace.rules import BodyType
 from rigline.avatar.marketplace.shape_checks import GROUPS, LIMBS, hanging
 from rigline.avatar.mesh import Floats, Ints
-from rigline.avatar.partition import PartedBody
+from rigline.avatar.partition import PartedBody, with_volume
 from rigline.avatar.posing import axis_rotation
 
 Proportions = Literal["fit", "keep"]
@@ -120,6 +120,7 @@ def fit_body(
             vertices, placed = _within(filled, placed, studs, limits, factors)
     broken = _broken(_sizes(vertices, body, placed), studs, limits)
     changed = {g: tuple(f.tolist()) for g, f in factors.items() if not np.allclose(f, 1, atol=1e-3)}
+    vertices = with_volume(replace(body, vertices=vertices)).vertices
     fitted = _on_floor(body, vertices, placed, studs)
     return fitted, BodyFit(studs, changed, turned, broken, girths)
 

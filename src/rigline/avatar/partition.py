@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from rigline.avatar.body import N_PARTS, PARENT, PART_NAMES
-from rigline.avatar.closing import INVENTED, boundary_loops
+from rigline.avatar.closing import INVENTED, boundary_loops, signed_volume
 from rigline.avatar.joint_cuts import JointCuts, joint_cuts
 from rigline.avatar.mending import mended
-from rigline.avatar.mesh import Floats, Ints, face_areas, islands
+from rigline.avatar.mesh import Floats, Ints, face_areas, face_cross, islands
 from rigline.avatar.solid import SolidBody
 
 FLAT_AREA: Final = 1e-11
 DRAWN_SHARE: Final = 0.1
 NUDGE: Final = 0.15
 MIN_LID_AREA: Final = 1e-8
+SUNK: Final = (0.005, 0.01, 0.02, 0.04, 0.08)
+"""How deep, in heights, the lids of a part without a volume may be sunk to give it one."""
 
 CLEARANCE: Final = 0.08
 """A cut keeps so much of an edge away from its ends, so that no triangle loses its area."""
@@ -247,11 +249,33 @@ def with_lids(body: PartedBody) -> PartedBody:
             faces.append(lid)
             parts.append(np.full(len(lid), part, np.uint8))
     new = sum(len(f) for f in faces[1:])
-    return PartedBody(
+    closed = PartedBody(
         np.concatenate(vertices), np.concatenate(faces), np.concatenate(parts),
         np.concatenate([body.lid, np.ones(new, bool)]),
         np.concatenate([body.source_face, np.full(new, INVENTED)]), np.concatenate(weights),
     )  # fmt: skip
+    return with_volume(closed)
+
+
+def with_volume(body: PartedBody) -> PartedBody:
+    """The body with a volume for every part: lids of one that is a mere patch are sunk into the
+    body until it has one. Only what the lids brought along moves."""
+    vertices = body.vertices.copy()
+    for part in range(N_PARTS):
+        rows = body.rows_of(part)
+        faces = body.faces[rows]
+        if not len(rows) or signed_volume(vertices, faces) > 0:
+            continue
+        middles = np.setdiff1d(faces[body.lid[rows]], body.faces[~body.lid])
+        outward = face_cross(vertices, faces[~body.lid[rows]]).sum(axis=0)
+        inward = -outward / max(float(np.linalg.norm(outward)), 1e-30)
+        for depth in SUNK:
+            sunk = vertices.copy()
+            sunk[middles] += depth * inward
+            if signed_volume(sunk, faces) > 0:
+                vertices = sunk
+                break
+    return replace(body, vertices=vertices)
 
 
 def _middle(loop: Floats) -> Floats:
