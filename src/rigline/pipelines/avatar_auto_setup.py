@@ -23,7 +23,7 @@ BODY_STAGES = (
           array_codec("canonical.safetensors", CanonicalMesh), models=("avatar_orientation",)),
     Stage("segment", 4, ("orient",), stages.segment_parts,
           array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),
-    Stage("rig", 4, ("ingest", "orient"), stages.rig,
+    Stage("rig", 5, ("ingest", "orient"), stages.rig,
           array_codec("skeleton.safetensors", Skeleton), models=("avatar_rigging",)),
     Stage("skin", 3, ("ingest", "orient", "segment", "rig"), stages.skin_body,
           array_codec("weights.safetensors", SkinWeights)),

@@ -29,7 +29,7 @@ AVATAR_MARKETPLACE = Pipeline(
               array_codec("cage.safetensors", OuterCage)),
         Stage("attach", 1, ("fit",), parted.attach,
               array_codec("attachments.safetensors", Attachments)),
-        Stage("bake", 2, ("ingest", "orient", "partition", "reduce"), parted.bake_textures,
+        Stage("bake", 3, ("ingest", "orient", "partition", "reduce"), parted.bake_textures,
               array_codec("atlas.safetensors", Atlas), {"atlas_px": 1024}),
         Stage("assemble", 1, ("fit", "cage", "attach", "bake"), parted.assemble,
               bytes_codec("avatar.glb"), artifacts=("cage_template",)),

@@ -53,7 +53,11 @@ class JointEntry(_Entry):
     position_canonical: tuple[float, float, float] = Field(
         description="+Y up, facing +Z, the character's left at +X, feet on 0, height 1."
     )
-    expected_error: float = Field(ge=0, description="The model's own estimate, in heights.")
+    expected_error: float = Field(
+        ge=0,
+        description="In heights: the model's own estimate; of a joint that the file brought, how "
+        "much farther than that it is from the model's answer.",
+    )
 
 
 class RuleEntry(_Entry):
