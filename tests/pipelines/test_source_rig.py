@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from rigline.avatar.body import MIRROR, PART_NAMES, Part
+from rigline.avatar.skeleton import Skeleton
 from rigline.bootstrap import Services, in_memory, open_services, set_up_avatar
 from rigline.evaluation.rigs import rig_of
 from rigline.formats.rigged_glb import read_rigged
 from rigline.pipelines.avatar_outcome import Outcome
+from rigline.pipelines.source_rig_reuse import KeptJoints
 from rigline.settings import Settings
 from tests.support.bodies import capsule_body
 from tests.support.glb_files import edited, skinned_glb
@@ -63,6 +65,20 @@ def test_weights_that_tear_the_body_are_made_anew(services: Services) -> None:
     assert "bent, they tear" in " ".join(outcome.report.warnings)
     rig = rig_of(read_rigged(outcome.avatar_glb))
     assert (rig.part[strip] != Part.LOWER_TORSO).all()
+
+
+def test_the_error_of_a_kept_joint_is_what_the_model_does_not_explain(services: Services) -> None:
+    joints = (
+        set_up_avatar(services, skinned_glb(BODY), "rigged.glb")
+        .report.stages["rig"]
+        .evidence["joints"]
+    )
+    assert all(0 <= j["expected_error"] <= j["source_gap"] for j in joints.values())
+    models_own = np.full(15, 0.02)
+    gaps = np.array([0.01, 0.05, *[np.nan] * 13])
+    kept = KeptJoints(Skeleton(BODY.joints, BODY.joints), "kept", (), gaps)
+    found = kept.expected_error(models_own)
+    np.testing.assert_allclose(found, [0.0, 0.03, *[0.02] * 13])
 
 
 def test_the_setting_turns_it_off(settings: Settings) -> None:
