@@ -8,7 +8,8 @@ runs ``--instances`` of each model, and the embedded arm as many calls as there 
 take turns at each number of clients, so that a busy machine slows all alike; CPU seconds and ratios
 can be compared between machines, times cannot.
 
-Writes ``serving.md`` (the table), ``serving.png`` (the plot) and ``serving.json``.
+Writes ``serving.md`` (the table), ``serving.png`` (the plot) and ``serving.json``. The plot goes to
+``--picture`` too: docs/inference.md shows ``docs/pictures/serving.png``.
 """
 
 from __future__ import annotations
@@ -223,6 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Throughput and latency of the backends.")
     parser.add_argument("files", nargs="*", type=Path, default=sorted(SAMPLES.glob("*.glb")))
     parser.add_argument("--out", type=Path, default=Path("out/serving"))
+    parser.add_argument("--picture", type=Path, help="where else the plot goes")
     parser.add_argument("--clients", nargs="+", type=int, default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--per-client", type=int, default=2, help="avatars of each client")
     parser.add_argument("--instances", type=int, default=2, help="of each model, one thread each")
@@ -233,7 +235,8 @@ def main() -> None:
     shown = {"cells": [asdict(cell) for cell in cells], "summary": summary}
     (args.out / "serving.json").write_text(json.dumps(shown, indent=2))
     (args.out / "serving.md").write_text(table(cells, summary))
-    plot(cells, args.out / "serving.png")
+    for picture in filter(None, (args.out / "serving.png", args.picture)):
+        plot(cells, picture)
     print(table(cells, summary))
 
 

@@ -25,10 +25,10 @@ from rigline.inference.routing import EndpointKind
 from rigline.inference.server.environment import ServerEnvironment, make_environment
 from rigline.inference.server.process import Ports, ServerPlan, TritonServer
 from rigline.inference.triton import TritonEndpoint
-from rigline.inference.triton_config import WHEEL_CONFIG, Server, config_path
+from rigline.inference.triton_config import WHEEL_CONFIG, Server, config_path, configure
 from tests.inference.conftest import StartServer
 from tests.support.model_inputs import orientation_inputs
-from tests.support.model_versions import repository_of, with_wider_joints
+from tests.support.model_versions import add_version, repository_of, with_wider_joints
 from tests.support.servers import free_port
 
 pytestmark = pytest.mark.server
@@ -136,6 +136,41 @@ def test_a_load_that_fails_leaves_the_server_with_what_it_had(
         assert [v.id for v in endpoint.serving(5.0)] == [find_model(repository, ORIENTATION).id]
     finally:
         endpoint.close()
+
+
+def test_the_command_loads_a_new_version_and_says_why_a_broken_one_is_not_loaded(
+    start_server: StartServer, tmp_path: Path, installation: pytest.MonkeyPatch
+) -> None:
+    repository = repository_of(tmp_path / "models", ORIENTATION)
+    target = start_server(repository).plan.grpc
+    installation.setenv("RIGLINE_ENDPOINTS", f"onprem://{target}")
+    gateway = Gateway([Member(target, EndpointKind.ONPREM, 4, TritonEndpoint(target))])
+    try:
+        gateway.start()
+        first = gateway.version(ORIENTATION)
+        add_version(repository, ORIENTATION, 2)
+        second = find_model(repository, ORIENTATION).id
+
+        loaded = CliRunner().invoke(app, ["models", "load", ORIENTATION])
+        assert (loaded.exit_code, loaded.output.strip()) == (
+            0, f"{target}: {ORIENTATION} {first}, {second}"
+        )  # fmt: skip
+        gateway.probe()
+        assert gateway.version(ORIENTATION) == second
+        assert "yaw" in gateway.infer(ORIENTATION, orientation_inputs(1))
+
+        broken = repository / ORIENTATION / "3" / "model.onnx"
+        broken.parent.mkdir()
+        broken.write_bytes(b"no network")
+        configure(repository)
+        refused = CliRunner().invoke(app, ["models", "load", ORIENTATION])
+        said = " ".join(refused.output.split())
+        assert refused.exit_code == 2
+        assert f"{target} cannot load the model {ORIENTATION}" in said
+        assert "version 3" in said
+        assert "remove the new version" in said
+    finally:
+        gateway.close()
 
 
 def test_the_command_serves_until_it_is_stopped(tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ CHANNEL: Final = (
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 _REFUSED: Final = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION")
+_NOT_LOADED: Final = ("failed to load", "load failed")
+"""How Triton says so: of a configuration that it cannot use, of a version that does not start."""
+
 _BROKEN: Final = ("UNIMPLEMENTED", "UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
@@ -97,9 +100,12 @@ class TritonEndpoint:
         try:
             self._client.load_model(model, client_timeout=timeout_s)
         except InferenceServerException as error:
-            if "failed to load" in str(error):
+            if any(told in str(error) for told in _NOT_LOADED):
                 raise InvalidInput(
-                    f"{self.target} cannot load the model {model}: {error.message()}", model=model
+                    f"{self.target} cannot load the model {model}: {error.message()}",
+                    remedy="Mend or remove the new version, run rigline models configure on its "
+                    "repository, and load the model again.",
+                    model=model,
                 ) from error
             self._translate(error, f"the model {model}")
 
