@@ -97,7 +97,10 @@ def test_all_start_the_same_server_in_the_same_way() -> None:
     (deployment,) = [p.values[0] for p in OBJECTS if p.values[0]["kind"] == "Deployment"]
     service = compose()["services"]["triton"]
     assert service["image"] == IMAGE
-    same = {"--model-control-mode=explicit", "--load-model=*", "--disable-auto-complete-config"}
+    same = {
+        "--model-control-mode=explicit", "--load-model=*", "--disable-auto-complete-config",
+        "--strict-readiness=false",
+    }  # fmt: skip
     for command in (service["command"], command_of(deployment)):
         assert command[0] == "tritonserver"
         assert same <= set(command)

@@ -138,11 +138,12 @@ def test_a_load_that_fails_leaves_the_server_with_what_it_had(
         endpoint.close()
 
 
-def test_the_command_loads_a_new_version_and_says_why_a_broken_one_is_not_loaded(
+def test_the_command_loads_a_good_version_and_a_broken_one_takes_nothing_away(
     start_server: StartServer, tmp_path: Path, installation: pytest.MonkeyPatch
 ) -> None:
     repository = repository_of(tmp_path / "models", ORIENTATION)
-    target = start_server(repository).plan.grpc
+    plan = start_server(repository).plan
+    target = plan.grpc
     installation.setenv("RIGLINE_ENDPOINTS", f"onprem://{target}")
     gateway = Gateway([Member(target, EndpointKind.ONPREM, 4, TritonEndpoint(target))])
     try:
@@ -169,6 +170,13 @@ def test_the_command_loads_a_new_version_and_says_why_a_broken_one_is_not_loaded
         assert f"{target} cannot load the model {ORIENTATION}" in said
         assert "version 3" in said
         assert "remove the new version" in said
+
+        gateway.probe()
+        assert gateway.reasons() == {target: ""}
+        assert gateway.version(ORIENTATION) == second
+        assert "yaw" in gateway.infer(ORIENTATION, orientation_inputs(1))
+        with urllib.request.urlopen(f"{plan.http}/v2/health/ready") as ready:
+            assert ready.status == 200
     finally:
         gateway.close()
 

@@ -53,16 +53,22 @@ class TritonEndpoint:
 
         Models that the code does not know are passed over. Raises ``ContractViolation`` for one
         whose tensors are others than the code expects, or whose weights cannot be told;
-        ``ServiceUnavailable`` when the server does not answer or is not ready.
+        ``ServiceUnavailable`` when the server does not answer, or answers for none of them.
         """
         try:
-            if not self._client.is_server_ready(client_timeout=timeout_s):
-                raise ServiceUnavailable(f"{self.target} is not ready.", endpoint=self.target)
+            # Not whether it is ready: by default Triton is not while one version of one model did
+            # not start, though all others answer. Its metadata list the versions that do.
+            if not self._client.is_server_live(client_timeout=timeout_s):
+                raise ServiceUnavailable(f"{self.target} is not live.", endpoint=self.target)
             found: set[ServedVersion] = set()
             for contract in CONTRACTS.values():
                 found |= self._versions(contract, timeout_s)
         except InferenceServerException as error:
             self._translate(error, "its state")
+        if not found:
+            raise ServiceUnavailable(
+                f"{self.target} has none of Rigline's models ready.", endpoint=self.target
+            )
         return frozenset(found)
 
     def infer(
@@ -95,7 +101,9 @@ class TritonEndpoint:
         """Let the server read a model and its configuration anew, and take up new versions.
 
         Returns when they are ready. Raises ``ServiceUnavailable`` when the server is away,
-        ``InvalidInput`` when it cannot load the model: it goes on with what it had.
+        ``InvalidInput`` when it cannot load the model: it goes on with the versions it had. With
+        Triton's strict readiness, its default, ``/v2/health/ready`` then fails for the whole server
+        until a load succeeds; ``rigline serve`` and ``deploy/`` turn that off.
         """
         try:
             self._client.load_model(model, client_timeout=timeout_s)

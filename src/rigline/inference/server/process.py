@@ -177,7 +177,7 @@ class TritonServer:
             f"--backend-directory={backends}",
             f"--model-config-name={WHEEL_CONFIG}",
             "--model-control-mode=explicit", "--load-model=*",
-            "--disable-auto-complete-config",
+            "--disable-auto-complete-config", "--strict-readiness=false",
             f"--http-address={plan.host}", f"--http-port={ports.http}",
             f"--grpc-address={plan.host}", f"--grpc-port={ports.grpc}",
             f"--metrics-address={plan.host}", f"--metrics-port={ports.metrics}",
