@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     endpoints: Annotated[str, AfterValidator(_checked_by(parse_endpoints))] = Field(
         default=LOCAL,
         description="The Triton servers, separated by commas: onprem://host:8001?limit=16 or "
-        "cloud://host:8001?limit=64&tls=true.",
+        "cloud://host:8001?limit=64&tls=true&ca=FILE.",
     )
     embedded_fallback: bool = Field(
         default=False, description="Whether this process runs the models when no server is alive."

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from rigline.errors import InvalidInput
 from rigline.inference.routing import EndpointKind
+from rigline.inference.tls import Tls
 
 DEFAULT_LIMIT: Final = 16
 LOCAL: Final = "onprem://127.0.0.1:8001"
 """Where ``rigline serve`` listens."""
 
-_FORM: Final = "Write KIND://HOST:PORT?limit=16&tls=true, with the kind onprem or cloud."
+_FORM: Final = (
+    "Write KIND://HOST:PORT?limit=16&tls=true&ca=FILE&cert=FILE&key=FILE, with the kind onprem or "
+    "cloud; all after the port may be left out."
+)
+_FILES: Final = ("ca", "cert", "key")
 _TRUTH: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True)
 class EndpointAddress:
-    """A server's gRPC address and how it is to be used. ``limit`` bounds the requests in flight."""
+    """A server's gRPC address and how it is to be used.
+
+    ``limit`` bounds the requests in flight; without ``tls`` they travel in the clear.
+    """
 
     host: str
     port: int
     kind: EndpointKind = EndpointKind.ONPREM
     limit: int = DEFAULT_LIMIT
-    tls: bool = False
+    tls: Tls | None = None
 
     @property
     def target(self) -> str:
@@ -76,14 +86,26 @@ def _parsed(text: str) -> EndpointAddress:
         raise ValueError("host and port are needed")
     if parts.path not in ("", "/") or parts.username or parts.fragment:
         raise ValueError("there is more than host and port")
-    unknown = set(options) - {"limit", "tls"}
+    unknown = set(options) - {"limit", "tls", *_FILES}
     if unknown:
         raise ValueError(f"the option {sorted(unknown)[0]!r} is unknown")
     limit = int(options.get("limit", DEFAULT_LIMIT))
     if limit < 1:
         raise ValueError("the limit must be at least 1")
-    tls = options.get("tls", "false").lower()
-    if tls not in _TRUTH:
-        raise ValueError(f"tls={tls} is neither true nor false")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return EndpointAddress(host, parts.port, EndpointKind(parts.scheme), limit, _TRUTH[tls])
+    return EndpointAddress(host, parts.port, EndpointKind(parts.scheme), limit, _tls(options))
+
+
+def _tls(options: Mapping[str, str]) -> Tls | None:
+    wanted = options.get("tls", "false").lower()
+    if wanted not in _TRUTH:
+        raise ValueError(f"tls={wanted} is neither true nor false")
+    files = {name: Path(options[name]).expanduser() for name in _FILES if name in options}
+    for name in files:
+        if not options[name]:
+            raise ValueError(f"{name} names no file")
+        if not _TRUTH[wanted]:
+            raise ValueError(f"{name} has a meaning with tls=true alone")
+    if ("cert" in files) != ("key" in files):
+        raise ValueError("cert and key are needed together")
+    return Tls(**files) if _TRUTH[wanted] else None

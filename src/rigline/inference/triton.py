@@ -20,6 +20,7 @@ from rigline.errors import ContractViolation, InvalidInput, ServiceUnavailable
 from rigline.inference.contracts import CONTRACTS, ModelContract, Tensor, contract_of
 from rigline.inference.repository import version_id
 from rigline.inference.routing import ServedVersion
+from rigline.inference.tls import Tls
 from rigline.inference.triton_config import SHA256_PARAMETER
 
 CHANNEL: Final = (
@@ -38,15 +39,29 @@ _REFUSED: Final = ("INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION")
 _NOT_LOADED: Final = ("failed to load", "load failed")
 """How Triton says so: of a configuration that it cannot use, of a version that does not start."""
 
+_TRUST: Final = (
+    "Name the authority of its certificate in RIGLINE_ENDPOINTS, tls=true&ca=FILE; the certificate "
+    "has to be for this very host."
+)
 _BROKEN: Final = ("UNIMPLEMENTED", "UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 class TritonEndpoint:
     """A server at ``target``, ``host:port``. Safe for many threads. Connects when first asked."""
 
-    def __init__(self, target: str, tls: bool = False) -> None:
+    def __init__(self, target: str, tls: Tls | None = None) -> None:
+        """Raises ``InvalidInput`` for a file of ``tls`` that cannot be used."""
         self.target = target
-        self._client = grpcclient.InferenceServerClient(target, ssl=tls, channel_args=list(CHANNEL))
+        trust = tls or Tls()
+        trust.check(target)
+        self._client = grpcclient.InferenceServerClient(
+            target,
+            ssl=tls is not None,
+            root_certificates=trust.ca,
+            certificate_chain=trust.cert,
+            private_key=trust.key,
+            channel_args=list(CHANNEL),
+        )
 
     def serving(self, timeout_s: float) -> frozenset[ServedVersion]:
         """The versions of the models that the server is ready to answer for.
@@ -233,7 +248,10 @@ class TritonEndpoint:
             raise InvalidInput(message, endpoint=self.target) from error
         if status in _BROKEN:
             raise ContractViolation(message, endpoint=self.target) from error
-        raise ServiceUnavailable(message, endpoint=self.target, status=status) from error
+        remedy = _TRUST if "handshake failed" in said.lower() else ""
+        raise ServiceUnavailable(
+            message, remedy=remedy, endpoint=self.target, status=status
+        ) from error
 
 
 def _status(error: InferenceServerException) -> str:

@@ -57,12 +57,14 @@ class Ports:
 
 @dataclass(frozen=True)
 class ServerPlan:
-    """What is served and where. ``log`` receives all that the server says."""
+    """What is served and where. ``log`` receives all that the server says; ``arguments`` are more
+    of Triton's own."""
 
     repository: Path
     log: Path
     ports: Ports = Ports()
     host: str = "127.0.0.1"
+    arguments: tuple[str, ...] = ()
 
     @property
     def grpc(self) -> str:
@@ -182,6 +184,7 @@ class TritonServer:
             f"--grpc-address={plan.host}", f"--grpc-port={ports.grpc}",
             f"--metrics-address={plan.host}", f"--metrics-port={ports.metrics}",
             "--allow-gpu-metrics=false", f"--exit-timeout-secs={int(STOP_LIMIT_S / 2)}",
+            *plan.arguments,
         ]  # fmt: skip
 
     def _wait_until_ready(self, limit_s: float) -> None:
