@@ -14,6 +14,7 @@ from rigline.jobs.submission import submit
 from rigline.review.access import PersonRole
 from rigline.settings import Settings
 from tests.support.ledgers import opened
+from tests.support.policies import DOUBTS_EVERY_RIG
 from tests.support.small_jobs import Clock
 from tests.support.tickets import NOW
 
@@ -34,7 +35,12 @@ class ReviewedJob:
 def reviewed_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewedJob]:
     """One sample that went through the pipeline into the review queue."""
     folder = tmp_path_factory.mktemp("desk")
-    settings = Settings(store=str(folder / "store"), database=f"sqlite:///{folder / 'ledger.db'}")
+    (folder / "policy.toml").write_text(DOUBTS_EVERY_RIG)
+    settings = Settings(
+        store=str(folder / "store"),
+        database=f"sqlite:///{folder / 'ledger.db'}",
+        policy=folder / "policy.toml",
+    )
     services, clock = open_services(settings), Clock()
     with opened(settings.database) as ledger:
         ledger.upgrade()

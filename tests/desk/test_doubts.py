@@ -14,7 +14,9 @@ SURE = {"expected_error": 0.01, "view_disagreement": 0.0, "symmetry_residual": 0
 
 def evidence(**joints: dict[str, float]) -> dict[str, Any]:
     found = {name: {**SURE, **joints.get(name, {})} for name in PART_NAMES}
-    return {"rig": {"expected_error": 0.01, "humanoid": 1.0, "joints": found}}
+    worst = max(joint["expected_error"] for joint in found.values())
+    rig = {"expected_error": 0.01, "max_expected_error": worst, "humanoid": 1.0, "joints": found}
+    return {"rig": rig}
 
 
 def doubts(**joints: dict[str, float]) -> list[tuple[str | None, str]]:
@@ -27,9 +29,9 @@ def test_nothing_is_said_of_what_is_sure() -> None:
 
 
 def test_the_most_doubtful_joint_comes_first_and_has_a_name() -> None:
-    found = doubts(LeftLowerArm={"expected_error": 0.1}, RightFoot={"expected_error": 0.11})
+    found = doubts(LeftLowerArm={"expected_error": 0.08}, RightFoot={"expected_error": 0.09})
     assert [joint for joint, _ in found] == ["RightFoot", "LeftLowerArm"]
-    assert found[1][1] == "left elbow: expected to be off by up to 10.0% of the height"
+    assert found[1][1] == "left elbow: expected to be off by up to 8.0% of the height"
 
 
 def test_asymmetry_is_told_of_both_sides() -> None:

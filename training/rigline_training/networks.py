@@ -18,6 +18,12 @@ PATCH_SCALE = 8.0
 """Offsets within a patch are multiplied by this, so that they are of the order of one."""
 
 VOTE_REACH = 0.5
+
+JOINT_JITTER = 0.04
+"""How far the joints that the parts are told of are thrown off in training, at most (standard
+deviation). Joints are found better on characters of the training's kind than on others, and parts
+must not learn to trust them more than they will deserve."""
+
 INTERPOLATION_SHARPNESS = 400.0
 
 
@@ -186,7 +192,12 @@ class BodyNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         tokens = self.tokens(features, neighbours)
         joints, log_scale, dispersion = self.joints(features, tokens)
-        logits = self.parts(features, tokens, joints.detach(), queries)
+        given = joints.detach()
+        if self.training:
+            given = given + JOINT_JITTER * torch.rand_like(given[:, :1, :1]) * torch.randn_like(
+                given
+            )
+        logits = self.parts(features, tokens, given, queries)
         return logits, joints, log_scale, dispersion
 
 

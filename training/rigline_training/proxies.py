@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from rigline_training.training_run import run_options, train
 SEED, HELD_OUT_SEED = 11, 99
 SHARDS, PER_SHARD = 8, 400
 JUDGED = 300
+
+AVERAGED = 0.98
+"""The weights' average reaches back some fifty steps: a short run must forget how it began."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def run_arm(arm: Arm, data: Path, args: argparse.Namespace) -> dict[str, Any]:
     options = argparse.Namespace(**vars(args))
     options.data, options.out, options.seed = data / arm.data, folder, arm.seed
     lesson = lesson_of(arm.network, args.device, {"": Shards(data / "usual").data})
-    run = train(lesson, options)
+    run = train(replace(lesson, keep=AVERAGED), options)
     net = run.average.eval()
     found: dict[str, Any] = {
         "arm": arm.name, "steps": run.step, "seconds": run.spent,
