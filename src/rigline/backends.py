@@ -8,6 +8,7 @@ from rigline.engine.stage import Models
 from rigline.errors import InvalidInput
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.endpoint_address import parse_endpoints, parse_limits
+from rigline.inference.exposition import parse_ports, prepare_exposition
 from rigline.inference.fleet import Member
 from rigline.inference.gateway import EmbeddedEndpoint, Gateway, GatewayLimits
 from rigline.inference.metrics import process_metrics
@@ -58,6 +59,7 @@ def open_servers(settings: Settings) -> list[TritonEndpoint]:
 def open_gateway(settings: Settings) -> Gateway:
     """The inference servers that the settings name, as one. Opens no connection yet.
 
+    The process serves its metrics, if a setting says so, from when the gateway is first asked.
     Raises ``InvalidInput`` when there are none, or a library is missing.
     """
     servers = open_servers(settings)
@@ -73,4 +75,8 @@ def open_gateway(settings: Settings) -> Gateway:
         settings.inference_attempt_s,
         pipelines=parse_limits(settings.pipeline_limits),
     )
-    return Gateway(members, limits, metrics=process_metrics())
+    ports = parse_ports(settings.metrics_port)
+    if not ports:
+        return Gateway(members, limits, metrics=process_metrics())
+    serve = prepare_exposition(settings.metrics_host, ports)
+    return Gateway(members, limits, metrics=process_metrics(), on_start=serve)

@@ -15,6 +15,7 @@ from rigline.errors import InvalidInput
 from rigline.formats.isolation import Isolation
 from rigline.formats.limits import MIB, Limits
 from rigline.inference.endpoint_address import LOCAL, parse_endpoints, parse_limits
+from rigline.inference.exposition import parse_ports
 from rigline.storage.s3_location import Encryption, S3Location, bucket_and_prefix, is_s3
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -86,6 +87,14 @@ class Settings(BaseSettings):
         default="",
         description="How many model calls of a pipeline one process has under way at most: "
         "avatar-auto-setup=8,other=2.",
+    )
+    metrics_port: Annotated[str, AfterValidator(_checked_by(parse_ports))] = Field(
+        default="",
+        description="Where a process that asks Triton serves its Prometheus metrics: 9400, or "
+        "9400-9415 of which each process takes the first that is free.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address on which the metrics are served."
     )
     triton_home: Path = Field(
         default_factory=lambda: user_data_path("rigline") / "triton",

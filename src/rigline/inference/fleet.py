@@ -65,15 +65,16 @@ class Member:
 class Fleet:
     """The states of all endpoints under one lock, and the wait for one that is free.
 
-    ``clock`` gives seconds and only goes forward. Probes run in the background once started.
+    ``clock`` gives seconds and only goes forward. Probes run in the background once started, which
+    ``on_start`` hears of.
     """
 
     def __init__(
         self, members: Sequence[Member], clock: Clock, metrics: GatewayMetrics,
-        probe_every_s: float, probe_timeout_s: float,
+        probe_every_s: float, probe_timeout_s: float, on_start: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         self._members: Mapping[str, Member] = {m.name: m for m in members}
-        self._clock, self._metrics = clock, metrics
+        self._clock, self._metrics, self._on_start = clock, metrics, on_start
         self._probe_every_s, self._probe_timeout_s = probe_every_s, probe_timeout_s
         self._changed = threading.Condition()
         self._starting = threading.Lock()
@@ -104,6 +105,7 @@ class Fleet:
             violations = [e for e in self.probe() if isinstance(e, ContractViolation)]
             if violations:
                 raise violations[0]
+            self._on_start()
             self._prober = threading.Thread(target=self._probe_on, name="probes", daemon=True)
             self._prober.start()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,18 +53,19 @@ class GatewayLimits:
 class Gateway:
     """All endpoints as one backend. Safe for many threads.
 
-    Connects when first asked, and refuses to start, with ``ContractViolation``, when a server has
-    another model than the code expects.
+    Connects when first asked, which ``on_start`` hears of, and refuses to start, with
+    ``ContractViolation``, when a server has another model than the code expects.
     """
 
     def __init__(
         self, members: Sequence[Member], limits: GatewayLimits = GatewayLimits(),
         clock: Clock = time.monotonic, metrics: GatewayMetrics | None = None,
+        on_start: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         self._limits, self._clock = limits, clock
         self._metrics = metrics or NoMetrics()
         self._fleet = Fleet(
-            members, clock, self._metrics, limits.probe_every_s, limits.probe_timeout_s
+            members, clock, self._metrics, limits.probe_every_s, limits.probe_timeout_s, on_start
         )
         self._turns = {
             name: threading.BoundedSemaphore(count) for name, count in limits.pipelines.items()
