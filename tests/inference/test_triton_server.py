@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -177,6 +178,11 @@ def test_the_command_loads_a_good_version_and_a_broken_one_takes_nothing_away(
         assert "yaw" in gateway.infer(ORIENTATION, orientation_inputs(1))
         with urllib.request.urlopen(f"{plan.http}/v2/health/ready") as ready:
             assert ready.status == 200
+
+        shutil.rmtree(broken.parent)
+        configure(repository)
+        mended = CliRunner().invoke(app, ["models", "load", ORIENTATION])
+        assert (mended.exit_code, mended.output) == (0, loaded.output)
     finally:
         gateway.close()
 

@@ -88,7 +88,7 @@ def setup(
     cage_template: CageTemplateChoice = None,
     atlas: AtlasChoice = None,
     backend: Annotated[
-        str | None, typer.Option(help="Where the models run: embedded; triton is not there yet.")
+        str | None, typer.Option(help="Where the models run: embedded or triton.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON array instead of a table.")
