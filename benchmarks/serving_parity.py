@@ -2,10 +2,11 @@
 
     python -m benchmarks.serving_parity [FILE...] [--variants 25]
 
-Every model call of each file's orientation, segmentation and rigging goes to both backends. Of each
-file so many variants are asked as well: turned, stretched by up to a fifth along each axis, and
-with smooth dents. Without files the demo's characters are taken. Prints the largest difference of
-each output; exit code 1 when one is above 1e-4 or the stages' keys differ.
+Every model call of each file's orientation, segmentation and rigging goes to both backends, and so
+does the cage, which the stages lay in process. Of each file so many variants are asked as well:
+turned, stretched by up to a fifth along each axis, and with smooth dents. Without files the demo's
+characters are taken. Prints the largest difference of each output; exit code 1 when one is above
+1e-4 or the stages' keys differ.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from rigline.avatar.canonical import yaw_matrix
-from rigline.avatar.mesh import Floats, TriangleMesh
+from rigline.avatar.cage import body_samples
+from rigline.avatar.canonical import CanonicalMesh, yaw_matrix
+from rigline.avatar.mesh import Floats, Ints, TriangleMesh
 from rigline.engine.pipeline import ASSET
 from rigline.engine.stage import Arrays, Models
 from rigline.engine.stage_run import Workbench, run_stage
 from rigline.formats import read_model
 from rigline.formats.limits import Limits
+from rigline.inference.contracts import CAGING
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.repository import shipped_repository
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
@@ -67,11 +70,33 @@ def compare(assets: Iterable[tuple[str, bytes]], first: Models, second: Models) 
     """Both backends over the model calls of some files, by name and bytes."""
     both = Both(first, second)
     for name, data in assets:
-        bench = Workbench(MemoryStore(), both, name)
-        shas = {ASSET: bench.store.put(data)}
-        for stage in STAGES:
-            shas[stage] = run_stage(AVATAR_AUTO_SETUP, stage, shas, bench).sha256
+        both.infer(CAGING, caging_inputs_of(name, data, both))
     return both
+
+
+def caging_inputs_of(name: str, data: bytes, models: Models) -> Arrays:
+    """Set up a file as far as its joints; what the caging model is asked then."""
+    bench = Workbench(MemoryStore(), models, name)
+    shas = {ASSET: bench.store.put(data)}
+    for stage in STAGES:
+        shas[stage] = run_stage(AVATAR_AUTO_SETUP, stage, shas, bench).sha256
+    orient, segment, rig = (_value(bench, n, shas[n]) for n in ("orient", "segment", "rig"))
+    return caging_inputs(orient, segment.part, rig.joints)
+
+
+def caging_inputs(body: CanonicalMesh, part: Ints, joints: Floats) -> Arrays:
+    """What the caging model is asked about a body: the samples that ``fit_cage`` takes of it."""
+    part = part.astype(np.int64)
+    samples = body_samples(body.vertices, body.faces, part)
+    return {
+        "points": samples.points[None],
+        "part": part[samples.corner][None],
+        "joints": joints[None],
+    }
+
+
+def _value(bench: Workbench, stage: str, sha256: str) -> Any:
+    return AVATAR_AUTO_SETUP.stage(stage).codec.decode(bench.store.get(sha256))
 
 
 def variants(path: Path, count: int) -> Iterator[tuple[str, bytes]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rigline.avatar import body as body_module
+from rigline.avatar import cage_kernel
 from rigline.avatar.body import CHILD, MIRROR, N_PARTS, PARENT, SIDE, TOP_DOWN, Part
 from rigline.avatar.cage import cage_evidence, fit_cage
 from rigline.avatar.cage_template import CAGE_NAMES, RINGS, SEGMENTS, template
@@ -292,3 +296,23 @@ def test_real_characters_are_wrapped(name: str) -> None:
     cage = fit(body)
     areas = face_areas(cage, template().faces)
     assert np.median(areas) > 1e-6
+
+
+def test_the_kernel_knows_the_parts_as_the_rest_of_rigline_does() -> None:
+    for part in Part:
+        assert getattr(cage_kernel, part.name) == part
+    for name in ("N_PARTS", "PARENT", "CHILD", "MIRROR", "SIDE"):
+        assert np.array_equal(getattr(cage_kernel, name), getattr(body_module, name)), name
+    assert len(template().part) == cage_kernel.N_VERTICES
+
+
+def test_the_kernel_imports_numpy_and_scipy_alone() -> None:
+    source = Path(cage_kernel.__file__).read_text("utf-8")
+    roots = set(re.findall(r"^\s*(?:from|import) (\w+)", source, re.MULTILINE))
+    assert roots - set(sys.stdlib_module_names) == {"numpy", "scipy"}
+
+
+def test_the_kernel_lays_a_cage_around_a_single_point() -> None:
+    vertices = cage_kernel.fit_vertices(np.zeros((1, 3)), np.array([0]), np.zeros((15, 3)))
+    assert vertices.shape == (cage_kernel.N_VERTICES, 3)
+    assert np.isfinite(vertices).all()

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from rigline.engine.stage import StageContext, models_for_run
 from rigline.errors import ContractViolation, InvalidInput, RiglineError, ServiceUnavailable
-from rigline.inference.contracts import CONTRACTS
+from rigline.inference.contracts import STAGE_MODELS
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.fleet import Member
 from rigline.inference.gateway import AT_ONCE, EmbeddedEndpoint, Gateway, GatewayLimits
@@ -321,8 +321,8 @@ def test_the_embedded_models_are_the_last_resort() -> None:
         server.says = away
         answer = gateway.infer(MODEL, INPUTS)
         assert np.array_equal(answer["yaw"], models.infer(MODEL, INPUTS)["yaw"])
-        assert {m: gateway.version(m) for m in CONTRACTS} == {
-            m: models.version(m) for m in CONTRACTS
+        assert {m: gateway.version(m) for m in STAGE_MODELS} == {
+            m: models.version(m) for m in STAGE_MODELS
         }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rigline.avatar.body import N_PARTS
+from rigline.avatar.cage import fit_cage
 from rigline.avatar.canonical import (
     N_ORIENTATION_NEIGHBOURS,
     N_ORIENTATION_PATCHES,
@@ -24,9 +25,11 @@ from rigline.inference.repository import find_model, shipped_repository
 from rigline.inference.routing import EndpointKind
 from rigline.inference.server.process import TritonServer
 from rigline.inference.triton import TritonEndpoint
+from tests.support.bodies import box_body
 from tests.support.model_inputs import (
     MODELS,
     body_inputs,
+    caging_inputs,
     inputs_of,
     orientation_inputs,
     part_of,
@@ -131,9 +134,10 @@ def test_numbers_of_other_widths_are_converted(models: Models) -> None:
 @pytest.mark.parametrize("fault", ["narrow", "short", "flat", "missing", "text", "empty", "uneven"])
 def test_inputs_that_do_not_fit_are_refused(models: Models, model: str, fault: str) -> None:
     inputs = inputs_of(model, 1)
-    features = inputs.pop("features")
+    first = CONTRACTS[model].inputs[0].name
+    features = inputs.pop(first)
     wrong = {
-        "narrow": features[:, :, :5],
+        "narrow": features[:, :, :-1],
         "short": features[:, :100],
         "flat": features[0],
         "text": np.full(features.shape, "x"),
@@ -141,7 +145,7 @@ def test_inputs_that_do_not_fit_are_refused(models: Models, model: str, fault: s
         "uneven": np.concatenate([features, features]),
     }
     if fault in wrong:
-        inputs["features"] = wrong[fault]
+        inputs[first] = wrong[fault]
     with pytest.raises(InvalidInput, match=f"{model} refused its inputs") as caught:
         models.infer(model, inputs)
     assert caught.value.fields["model"] == model
@@ -155,6 +159,24 @@ def test_neighbours_out_of_range_are_refused(models: Models, index: int) -> None
     inputs["neighbours"] = np.full(shape, index)
     with pytest.raises(InvalidInput, match="neighbours points outside the 512 rows of features"):
         models.infer("avatar_orientation", inputs)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("part", "part points outside the 15 rows of joints"), ("points", "all of them finite")],
+)
+def test_a_cage_around_what_is_no_body_is_refused(models: Models, fault: str, said: str) -> None:
+    inputs = caging_inputs(1)
+    inputs[fault][0, 0] = 15 if fault == "part" else np.nan
+    with pytest.raises(InvalidInput, match=said):
+        models.infer("avatar_caging", inputs)
+
+
+def test_the_cage_asked_for_is_the_one_that_the_stage_lays(models: Models) -> None:
+    body = box_body()
+    cage = fit_cage(body.vertices, body.faces, body.part, body.joints)
+    (vertices,) = models.infer("avatar_caging", caging_inputs(1))["vertices"]
+    assert vertices == pytest.approx(cage.vertices, abs=1e-6)
 
 
 def test_an_answer_that_is_not_finite_breaks_the_contract(models: Models) -> None:

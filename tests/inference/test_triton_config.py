@@ -10,6 +10,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 from typer.testing import CliRunner
 
+from rigline.avatar import cage_kernel
 from rigline.cli import app
 from rigline.errors import InvalidInput
 from rigline.inference.contracts import CONTRACTS
@@ -63,6 +64,10 @@ def test_both_servers_are_told_the_same_tensors_and_weights(model: str) -> None:
 def test_each_server_gets_its_own_backend_and_kind_of_instance(model: str) -> None:
     nvidia, wheel = (shipped(model, server) for server in (Server.NVIDIA, Server.WHEEL))
     kinds = model_config_pb2.ModelInstanceGroup
+    if CONTRACTS[model].kernel:
+        for config in (nvidia, wheel):
+            assert (config.backend, config.instance_group[0].kind) == ("python", kinds.KIND_CPU)
+        return
     assert (nvidia.backend, nvidia.instance_group[0].kind) == ("onnxruntime", kinds.KIND_GPU)
     assert (wheel.backend, wheel.instance_group[0].kind) == ("rigline_onnx", kinds.KIND_CPU)
 
@@ -77,7 +82,7 @@ def test_the_configuration_says_what_the_code_expects(model: str, server: Server
             (t.name, data_types.Value(f"TYPE_{t.datatype}"), list(t.dims)) for t in wanted
         ]
     assert config.name == model
-    assert config.HasField("dynamic_batching")
+    assert config.HasField("dynamic_batching") == contract.gathers
     assert config.version_policy.latest.num_versions == 2
     sha256 = config.parameters["sha256:1"].string_value
     assert sha256 == find_model(shipped_repository(), model).sha256
@@ -113,6 +118,22 @@ def test_every_version_is_named_with_its_weights(repository: Path) -> None:
     parameters = parsed(changed[0]).parameters
     assert parameters["sha256:7"].string_value == find_model(repository, "avatar_rigging").sha256
     assert parameters["sha256:1"].string_value != parameters["sha256:7"].string_value
+
+
+def test_the_kernel_of_the_repository_is_the_one_that_the_stages_run() -> None:
+    file = find_model(shipped_repository(), "avatar_caging")
+    assert file.path.read_bytes() == Path(cage_kernel.__file__).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["kernel.py", "model.py"])
+def test_a_kernel_changed_by_hand_is_found_and_replaced(repository: Path, name: str) -> None:
+    path = repository / "avatar_caging" / "1" / name
+    before = path.read_bytes()
+    path.write_bytes(before + b"# by hand\n")
+    assert path in outdated(repository)
+    assert path in configure(repository)
+    assert path.read_bytes() == before
+    assert outdated(repository) == []
 
 
 def test_what_is_missing_for_the_wheel_is_named(repository: Path) -> None:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from rigline.cli import app
 from rigline.errors import ContractViolation, InvalidInput, ServiceUnavailable
-from rigline.inference.contracts import CONTRACTS
+from rigline.inference.contracts import CONTRACTS, STAGE_MODELS
 from rigline.inference.fleet import Member
 from rigline.inference.gateway import Gateway
 from rigline.inference.repository import find_model, shipped_repository
@@ -240,7 +240,7 @@ def test_the_doctor_finds_a_plain_installation_well(installation: pytest.MonkeyP
     found = findings(code=0)
     assert {f["health"] for f in found.values()} == {"ok", "unused"}
     assert found["ledger"]["health"] == "unused"
-    for model in CONTRACTS:
+    for model in STAGE_MODELS:
         assert find_model(shipped_repository(), model).id in found[f"model {model}"]["said"]
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rigline.avatar.body import N_PARTS
+from rigline.avatar.body import N_PARTS, Part
+from rigline.avatar.cage import body_samples
+from rigline.avatar.cage_kernel import N_VERTICES
 from rigline.avatar.canonical import TURNS, CanonicalMesh, orientation_views
 from rigline.avatar.views import body_views
 from tests.support.bodies import box_body
@@ -39,6 +41,19 @@ def query_inputs(batch: int) -> Inputs:
     return {**inputs, "queries": inputs["features"][:, -QUERIES:]}
 
 
+def caging_inputs(batch: int) -> Inputs:
+    """Bodies whose right foot is larger from one to the next."""
+    body = box_body()
+    samples = body_samples(body.vertices, body.faces, body.part)
+    part = body.part[samples.corner]
+    foot = np.where(part == Part.RIGHT_FOOT, 0.01, 0.0)[:, None]
+    return {
+        "points": np.stack([samples.points * (1 + item * foot) for item in range(batch)]),
+        "part": np.stack([part] * batch),
+        "joints": np.stack([body.joints] * batch),
+    }
+
+
 MODELS: dict[str, tuple[Callable[[int], Inputs], dict[str, tuple[int, ...]]]] = {
     "avatar_orientation": (orientation_inputs, {"log_probability": (len(TURNS),), "yaw": (2,)}),
     "avatar_segmentation": (query_inputs, {"probability": (QUERIES, N_PARTS)}),
@@ -51,6 +66,7 @@ MODELS: dict[str, tuple[Callable[[int], Inputs], dict[str, tuple[int, ...]]]] = 
             "humanoid": (1,),
         },
     ),
+    "avatar_caging": (caging_inputs, {"vertices": (N_VERTICES, 3)}),
 }
 
 

@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 
-from rigline.inference.contracts import CONTRACTS
+from rigline.inference.contracts import CONTRACTS, STAGE_MODELS
 from rigline.inference.triton_config import configure
 
 PURPOSE = {
@@ -211,7 +211,7 @@ def main() -> None:
         torch.load(likeness, weights_only=False)["scores"] if likeness.exists() else None,
         _read(args.runs / "confidence" / "confidence.json"),
     )
-    for name in CONTRACTS:
+    for name in STAGE_MODELS:
         run = args.runs / ("orientation" if name == "avatar_orientation" else "body")
         picture = args.runs / "confidence" / "reliability.png"
         describe(name, run, args.repository, extras, picture)

@@ -18,18 +18,11 @@ from typing import Final
 import numpy as np
 
 from rigline.avatar.body import N_PARTS, PART_NAMES, SIDE
+from rigline.avatar.cage_kernel import RINGS, SEGMENTS
 from rigline.avatar.mesh import Bools, Floats, Ints
 
 CAGE_NAMES: Final = tuple(f"{name}_OuterCage" for name in PART_NAMES)
 """Names of the fifteen cage meshes in an output file."""
-
-TORSO_SEGMENTS: Final = 16
-LIMB_SEGMENTS: Final = 10
-RINGS: Final = (12, 10, 7, 8, 8, 5, 8, 8, 5, 8, 8, 6, 8, 8, 6)
-"""Rings of each part, in the order of the parts."""
-
-SEGMENTS: Final = (TORSO_SEGMENTS,) * 3 + (LIMB_SEGMENTS,) * 12
-"""Segments around each part, equal along a chain of parts so that facing rings can meet."""
 
 ATLAS_COLUMNS: Final = 4
 ATLAS_MARGIN: Final = 0.01

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from rigline.avatar.body import N_PARTS, PARENT, PART_NAMES, SWAP, Part
 from rigline.avatar.cage import OuterCage, body_samples, fit_cage
-from rigline.avatar.cage_grid import INFLATION
+from rigline.avatar.cage_kernel import INFLATION
 from rigline.avatar.cage_template import template
 from rigline.avatar.marketplace.rules import limit_of
 from rigline.avatar.mesh import Floats, Ints, face_cross

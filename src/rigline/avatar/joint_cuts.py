@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from rigline.avatar.body import N_PARTS, PARENT, Part
-from rigline.avatar.cage import LIMB_ROOTS
+from rigline.avatar.cage_kernel import LIMB_ROOTS
 from rigline.avatar.mesh import Bools, Floats, Ints, components, unique_edges, vertex_areas
 from rigline.avatar.skinning import HINGES, bone_direction
 from rigline.avatar.solid import SolidBody

@@ -17,7 +17,7 @@ from rigline.backends import open_embedded, open_gateway
 from rigline.bootstrap import load_policy, open_ledger, open_store
 from rigline.cli.console import ExitCode, fail, results
 from rigline.errors import RiglineError
-from rigline.inference.contracts import CONTRACTS
+from rigline.inference.contracts import STAGE_MODELS
 from rigline.inference.gateway import Gateway
 from rigline.inference.routing import EndpointState
 from rigline.settings import Settings, load_settings
@@ -62,7 +62,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _ledger(settings)
     if settings.backend == "embedded" or settings.embedded_fallback:
         models = open_embedded(settings)
-        for name in CONTRACTS:
+        for name in STAGE_MODELS:
             yield _checked(f"model {name}", partial(models.version, name))
     if settings.backend == "triton":
         yield from _servers(settings)
@@ -136,7 +136,7 @@ def _server(state: EndpointState, reason: str, now_s: float) -> Finding:
 def _together(gateway: Gateway) -> Finding:
     ready = [state for state in gateway.states() if state.ready]
     served = {version.model for state in ready for version in state.serves}
-    missing = sorted(CONTRACTS.keys() - served)
+    missing = sorted(set(STAGE_MODELS) - served)
     said = f"{len(ready)} of {len(gateway.states())} endpoints are ready"
     if missing:
         return Finding("inference", "failed", f"{said}; nobody serves {', '.join(missing)}", {})

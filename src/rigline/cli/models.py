@@ -10,7 +10,7 @@ import typer
 from rigline.backends import open_servers
 from rigline.cli.console import ExitCode, fail
 from rigline.errors import RiglineError, ServiceUnavailable
-from rigline.inference.contracts import CONTRACTS, contract_of
+from rigline.inference.contracts import STAGE_MODELS, contract_of
 from rigline.inference.repository import shipped_repository
 from rigline.inference.triton_config import Batching, Deployment, configure, outdated
 from rigline.settings import load_settings
@@ -56,7 +56,9 @@ def configure_command(
 def load_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL...", help="By default all.", show_default=False),
+        typer.Argument(
+            metavar="MODEL...", help="By default those of the stages.", show_default=False
+        ),
     ] = None,
     limit_s: Annotated[float, typer.Option(min=1, help="Time limit for one model.")] = 120.0,
 ) -> None:
@@ -67,7 +69,7 @@ def load_command(
     """
     try:
         servers = open_servers(load_settings())
-        for name in names or list(CONTRACTS):
+        for name in names or STAGE_MODELS:
             contract_of(name)
             for server in servers:
                 server.load(name, limit_s)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rigline.avatar.body import N_PARTS
+from rigline.avatar.cage_kernel import N_VERTICES
 from rigline.avatar.canonical import (
     N_ORIENTATION_NEIGHBOURS,
     N_ORIENTATION_PATCHES,
@@ -24,23 +25,29 @@ from rigline.avatar.sampling import N_NEIGHBOURS, N_PATCHES, N_POINTS
 from rigline.engine.stage import Arrays
 from rigline.errors import InvalidInput
 
-Datatype = Literal["FP32", "INT64"]
+Datatype = Literal["FP32", "FP64", "INT64"]
 """As the Open Inference Protocol spells them."""
 
-DTYPES: Final[Mapping[Datatype, type[np.generic]]] = {"FP32": np.float32, "INT64": np.int64}
+DTYPES: Final[Mapping[Datatype, type[np.generic]]] = {
+    "FP32": np.float32,
+    "FP64": np.float64,
+    "INT64": np.int64,
+}
 
 
 @dataclass(frozen=True)
 class Tensor:
     """One input or output. ``dims`` leave out the batch, which comes first; -1 is any size.
 
-    Values of a tensor that ``indexes`` another are rows of that input.
+    Values of a tensor that ``indexes`` another are rows of that input; one that is ``beside``
+    another has a row for each of its rows.
     """
 
     name: str
     datatype: Datatype
     dims: tuple[int, ...]
     indexes: str = ""
+    beside: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,6 +63,13 @@ class ModelContract:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     max_batch: int
+    kernel: bool = False
+    """Whether a version is a file of Python, run by Rigline's own code, rather than a network."""
+
+    @property
+    def gathers(self) -> bool:
+        """Whether a server may join the requests of several clients."""
+        return self.max_batch > 1
 
     def fit(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
         """The inputs in the model's own types, contiguous.
@@ -87,6 +101,9 @@ class ModelContract:
             if len(shape) != len(wanted) or not _sizes_fit(shape, wanted):
                 return f"{tensor.name} has the shape {shape}, not {wanted}."
         for tensor in self.inputs:
+            rows = arrays[tensor.beside].shape[1] if tensor.beside else -1
+            if rows >= 0 and arrays[tensor.name].shape[1] != rows:
+                return f"{tensor.name} has not the {rows} rows of {tensor.beside}."
             if tensor.indexes:
                 values, rows = arrays[tensor.name], arrays[tensor.indexes].shape[1]
                 if values.min() < 0 or values.max() >= rows:
@@ -105,6 +122,8 @@ def _sizes_fit(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     pairs = zip(shape, wanted, strict=True)
     return all(size == want or (want < 0 and size > 0) for size, want in pairs)
 
+
+CAGING: Final = "avatar_caging"
 
 _BODY: Final = (
     Tensor("features", "FP32", (N_POINTS, 6)),
@@ -148,9 +167,23 @@ CONTRACTS: Final[Mapping[str, ModelContract]] = {
             ),
             max_batch=32,
         ),
+        ModelContract(
+            CAGING,
+            (
+                Tensor("points", "FP64", (-1, 3)),
+                Tensor("part", "INT64", (-1,), indexes="joints", beside="points"),
+                Tensor("joints", "FP64", (N_PARTS, 3)),
+            ),
+            (Tensor("vertices", "FP32", (N_VERTICES, 3)),),
+            max_batch=1,  # no two bodies have as many samples, so there is nothing to join
+            kernel=True,
+        ),
     )
 }
-"""The models that the pipelines ask, by name."""
+"""The models that can be asked, by name."""
+
+STAGE_MODELS: Final = tuple(name for name, contract in CONTRACTS.items() if not contract.kernel)
+"""Those that stages ask. Without the others, which stages run in process, nothing is missing."""
 
 
 def contract_of(model: str) -> ModelContract:

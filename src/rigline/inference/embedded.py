@@ -1,9 +1,11 @@
-"""ONNX Runtime in this process: the backend that needs no server."""
+"""ONNX Runtime and the cage's kernel in this process: the backend that needs no server."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,10 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 from rigline.engine.stage import Arrays
 from rigline.errors import ContractViolation, InvalidInput
 from rigline.inference.contracts import contract_of
+from rigline.inference.kernels import check_kernel, run_kernel
 from rigline.inference.repository import ModelFile, find_model
+
+Run = Callable[[Arrays], dict[str, npt.NDArray[Any]]]
 
 
 class EmbeddedModels:
@@ -36,17 +41,16 @@ class EmbeddedModels:
         Raises ``InvalidInput`` when the inputs do not fit the model and ``ContractViolation`` when
         its answer is not finite.
         """
-        session = self._session(model)
+        run = self._kernel(model) if contract_of(model).kernel else self._network(model)
         fitted = contract_of(model).fit(inputs)
         try:
-            values = session.run(None, fitted)
+            outputs = run(fitted)
         except (InvalidArgument, Fail, ValueError, RuntimeError) as error:
             raise InvalidInput(
                 f"The model {model} refused its inputs: {error}",
                 model=model,
                 shapes={name: array.shape for name, array in inputs.items()},
             ) from error
-        outputs = {o.name: v for o, v in zip(session.get_outputs(), values, strict=True)}
         for name, value in outputs.items():
             if not np.isfinite(value).all():
                 raise ContractViolation(f"The model {model} gave {name} that is not finite.")
@@ -54,7 +58,7 @@ class EmbeddedModels:
 
     def preload(self, model: str) -> None:
         """Load a model now rather than with its first question. Raises as :meth:`infer` would."""
-        self._session(model)
+        _ = self._kernel(model) if contract_of(model).kernel else self._session(model)
 
     def version(self, model: str) -> str:
         """The version number and the beginning of the file's sha256."""
@@ -65,6 +69,15 @@ class EmbeddedModels:
             if model not in self._files:
                 self._files[model] = find_model(self._repository, model)
             return self._files[model]
+
+    def _kernel(self, model: str) -> Run:
+        check_kernel(self._file(model))
+        return run_kernel
+
+    def _network(self, model: str) -> Run:
+        session = self._session(model)
+        names = [output.name for output in session.get_outputs()]
+        return lambda fitted: dict(zip(names, session.run(None, fitted), strict=True))
 
     def _session(self, model: str) -> onnxruntime.InferenceSession:
         file = self._file(model)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from rigline.engine.stage import Arrays, Models
 from rigline.errors import ContractViolation, InvalidInput, ServiceUnavailable
-from rigline.inference.contracts import CONTRACTS, contract_of
+from rigline.inference.contracts import STAGE_MODELS, contract_of
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.fleet import Clock, Fleet, Member, Outcome
 from rigline.inference.metrics import GatewayMetrics, NoMetrics
@@ -227,8 +227,8 @@ class EmbeddedEndpoint:
         self._models = models
 
     def serving(self, timeout_s: float) -> frozenset[ServedVersion]:
-        """The newest version of each model in the repository."""
-        versions = {name: self._models.version(name) for name in CONTRACTS}
+        """The newest version of each model that stages ask."""
+        versions = {name: self._models.version(name) for name in STAGE_MODELS}
         return frozenset(
             ServedVersion(name, int(version.partition("-")[0]), version)
             for name, version in versions.items()

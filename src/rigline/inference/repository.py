@@ -10,11 +10,13 @@ from pathlib import Path
 from rigline.errors import InvalidInput
 
 MODEL_FILE = "model.onnx"
+KERNEL_FILE = "kernel.py"
+"""What a version is where it is geometry and no network."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One version of one model. ``sha256`` is that of the ONNX file."""
+    """One version of one model. ``sha256`` is that of the ONNX file or kernel."""
 
     name: str
     version: int
@@ -51,11 +53,16 @@ def version_id(version: int, sha256: str) -> str:
 
 def _version_numbers(repository: Path, name: str) -> list[int]:
     folders = (repository / name).glob("*")
-    return sorted(int(p.name) for p in folders if p.name.isdigit() and (p / MODEL_FILE).is_file())
+    return sorted(int(p.name) for p in folders if p.name.isdigit() and _file_of(p).is_file())
+
+
+def _file_of(version: Path) -> Path:
+    kernel = version / KERNEL_FILE
+    return kernel if kernel.is_file() else version / MODEL_FILE
 
 
 def _model_file(repository: Path, name: str, version: int) -> ModelFile:
-    path = repository / name / str(version) / MODEL_FILE
+    path = _file_of(repository / name / str(version))
     return ModelFile(name, version, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 

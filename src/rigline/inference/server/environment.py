@@ -1,7 +1,7 @@
 """The environment of the wheel's Triton: made once, in a folder of its own.
 
 It cannot share Rigline's: the server's python backend answers with empty outputs under numpy 2.
-Only three packages go in, without their dependencies, none of which serving needs.
+Only four packages go in, without their dependencies, none of which serving needs.
 """
 
 from __future__ import annotations
@@ -67,12 +67,13 @@ class ServerEnvironment:
 
 
 def requirements() -> tuple[str, ...]:
-    """What is installed. ONNX Runtime is the version that runs in this process, so that both
-    backends give the same answers."""
+    """What is installed. ONNX Runtime and scipy are the versions that run in this process, so that
+    both backends give the same answers."""
     return (
         "nvidia-pytriton==0.7.0",
         "numpy>=1.26,<2",
         f"onnxruntime=={version('onnxruntime')}",
+        f"scipy=={version('scipy')}",
     )
 
 
@@ -92,7 +93,7 @@ def make_environment(root: Path, report: Report = lambda said: None) -> ServerEn
             report("making a Python environment for Triton")
             shutil.rmtree(environment.folder, ignore_errors=True)
             venv.create(environment.folder, with_pip=_uv() is None, symlinks=True)
-            report(f"fetching {', '.join(requirements())}: some 80 MB")
+            report(f"fetching {', '.join(requirements())}: some 120 MB")
             _install(environment)
             if not environment.stub.is_file():
                 raise InvalidInput(
