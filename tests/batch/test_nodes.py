@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.support.batch_commands import Installation, make_bucket, s3_env
+from tests.support.ray_nodes import two_nodes
 from tests.support.servers import S3Server, s3_server
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
 ITEMS = 60
-SMALL = {"object_store_memory": 100 << 20}
 
 
 @pytest.fixture
@@ -35,21 +35,8 @@ def installation(tmp_path: Path, s3: S3Server, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def cluster(installation: Installation) -> Iterator[Any]:
-    """A head without workers and two nodes of one CPU."""
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 0,
-            "object_store_memory": 100 << 20,
-            "include_dashboard": False,
-        },
-    )
-    for _ in range(2):
-        cluster.add_node(num_cpus=1, **SMALL)
-    yield cluster
-    cluster.shutdown()
+    with two_nodes() as cluster:
+        yield cluster
 
 
 def test_a_node_that_dies_takes_no_item_with_it(installation: Installation, cluster: Any) -> None:

@@ -8,19 +8,18 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from tests.support.batch_commands import Installation, kill_one_worker, make_bucket, s3_env
+from tests.support.ray_nodes import add_node, two_nodes
 from tests.support.servers import s3_ports, s3_server
 
 pytestmark = [pytest.mark.soak, pytest.mark.server, pytest.mark.timeout(1800)]
 KILLED_ITEMS = 300
 POISONED_ITEMS = 200
 STAGE_S = 4.0
-SMALL = {"object_store_memory": 100 << 20}
 
 
 def test_five_per_cent_of_poison_cost_what_their_limits_allow(tmp_path: Path) -> None:
@@ -62,7 +61,7 @@ def test_killed_everywhere_nothing_is_lost_or_doubled(
             monkeypatch.setenv(name, value)
         place.ask("db", "upgrade")
         place.write([f"slow:0.2 {number} three four" for number in range(KILLED_ITEMS)])
-        cluster = stack.enter_context(_Nodes())
+        cluster = stack.enter_context(two_nodes())
         place.extra["RAY_ADDRESS"] = cluster.address
 
         with place.running(place.batch("--attempts", 8), "first.log") as driver:
@@ -70,7 +69,7 @@ def test_killed_everywhere_nothing_is_lost_or_doubled(
             kill_one_worker(os.getpid())
             place.wait_for_computed(300, driver)
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-            cluster.add_node(num_cpus=1, **SMALL)
+            add_node(cluster)
             place.wait_for_computed(450, driver)
             _kill_s3(tmp_path / "s3")
             time.sleep(5)  # for which the store is away
@@ -96,21 +95,3 @@ def _kill_s3(folder: Path) -> None:
         if process.name() == "weed" and f"-dir={folder}" in process.cmdline():
             process.kill()
             process.wait()
-
-
-class _Nodes:
-    """A cluster of a head and two nodes of one CPU, as a context."""
-
-    def __enter__(self) -> Any:
-        from ray.cluster_utils import Cluster
-
-        self.cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, "include_dashboard": False, **SMALL},
-        )
-        for _ in range(2):
-            self.cluster.add_node(num_cpus=1, **SMALL)
-        return self.cluster
-
-    def __exit__(self, *error: object) -> None:
-        self.cluster.shutdown()
