@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -31,21 +32,48 @@ from rigline.pipelines.report import AssetEntry
 from rigline.settings import load_settings
 from rigline.triage.subject import Subject
 
+LOOK_EVERY_S = 0.5
+
 AT_ONCE = 8
 """Assets that the Prefect arms have on the way at once, lest all artifacts be in memory."""
 
 
-def cpu_seconds() -> Counter[str]:
-    """CPU time of this process and of all below it, ended ones included, by what they are."""
-    own, total = psutil.Process(), Counter[str]()
-    for process in (own, *own.children(recursive=True)):
-        try:
-            times, kind = process.cpu_times(), _kind_of(process, own)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        total[kind] += times.user + times.system
-        total["ended"] += times.children_user + times.children_system
-    return total
+class CpuMeter:
+    """CPU time of this process and of all below it, by what they are.
+
+    Looks at them again and again, since whoever has ended can no longer be asked: workers may be
+    gone before the run says so.
+    """
+
+    def __init__(self) -> None:
+        self._spent: dict[tuple[int, float], tuple[str, float]] = {}
+        self._over = threading.Event()
+        self._first = self.look()
+        threading.Thread(target=self._watch, name="CPU meter", daemon=True).start()
+
+    def look(self) -> Counter[str]:
+        """Seconds so far, since each process began."""
+        own = psutil.Process()
+        for process in (own, *own.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                times, key = process.cpu_times(), (process.pid, process.create_time())
+                kind = self._spent[key][0] if key in self._spent else _kind_of(process, own)
+                self._spent[key] = kind, times.user + times.system
+        total = Counter[str]()
+        for kind, seconds in self._spent.values():
+            total[kind] += seconds
+        return total
+
+    def stop(self) -> Counter[str]:
+        """Seconds since the meter began."""
+        self._over.set()
+        spent = self.look()
+        spent.subtract(self._first)
+        return spent
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOK_EVERY_S):
+            self.look()
 
 
 def _kind_of(process: psutil.Process, own: psutil.Process) -> str:
@@ -64,11 +92,14 @@ class Tally:
     def __init__(self) -> None:
         self.made = time.perf_counter()
         self.stages, self.compute = 0, 0.0
+        self._meter: CpuMeter | None = None
         self.begin()
 
     def begin(self) -> None:
         """All that is to be reported apart has been started."""
-        self.begun, self._cpu = time.perf_counter(), cpu_seconds()
+        if self._meter is not None:
+            self._meter.stop()
+        self.begun, self._meter = time.perf_counter(), CpuMeter()
 
     def note(self, run: StageRun) -> None:
         """A stage has run."""
@@ -79,8 +110,8 @@ class Tally:
     def end(self) -> None:
         """The run proper is over."""
         self.seconds = time.perf_counter() - self.begun
-        self.cpu = cpu_seconds()
-        self.cpu.subtract(self._cpu)
+        assert self._meter is not None
+        self.cpu = self._meter.stop()
 
     def to_json(self) -> dict[str, Any]:
         return {
