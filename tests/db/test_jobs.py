@@ -10,8 +10,10 @@ from datetime import timedelta, timezone
 import pytest
 
 from rigline.bootstrap import load_policy
+from rigline.db.database import insert_once
 from rigline.db.jobs import JobFilter
 from rigline.db.ledger import Ledger
+from rigline.db.tables import POLICIES
 from rigline.engine.artifact_store import OutputRecord
 from rigline.engine.job import JobAction, JobState, Judged
 from rigline.engine.stage_run import StageRun
@@ -163,6 +165,20 @@ def test_a_version_of_a_policy_is_never_another(ledger: Ledger) -> None:
         assert work.policies.get(POLICY.name, POLICY.version) == POLICY
         assert work.policies.get(POLICY.name, second.version) == second
         assert work.policies.versions(POLICY.name) == (POLICY.version, second.version)
+
+
+def test_a_policy_that_was_kept_before_it_had_all_its_fields_is_the_same(ledger: Ledger) -> None:
+    plain = {"stages": {"orient": POLICY.stages["orient"]}, "joints": {}, "joints_count": True}
+    old = POLICY.model_copy(update=plain)
+    document = old.model_dump(mode="json")
+    del document["joints_count"]
+    for term in document["stages"]["orient"]:
+        del term["curve"]
+    row = {"name": old.name, "version": old.version, "document": document, "created_at": NOW}
+    with ledger.transaction() as work:
+        assert insert_once(work.policies._connection, POLICIES, row)
+        work.policies.add(old, NOW)
+        assert work.policies.get(old.name, old.version) == old
 
 
 @pytest.mark.parametrize("text", ["a\ud800b"])

@@ -84,6 +84,8 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
     figures = "\n".join(
         f"| {k.replace('_', ' ')} | {v:.4g} |" for k, v in kept.items() if isinstance(v, float)
     )
+    if not record["revision"]:
+        raise SystemExit(f"{run}/record.json names no revision: the run was outside of git.")
     data = model.read_bytes()
     start = record["options"].get("init_from")
     text = [

@@ -41,6 +41,9 @@ FITTED = {
 }
 """The logistic terms that are fitted, those of jobs and those of joints apart."""
 
+FARTHEST = 9.0
+"""The largest logarithm that an end may have, either way."""
+
 FLATTEST = 0.35
 """The least distance of a term's ends, in logarithms: nearer ones would be a step."""
 
@@ -146,8 +149,9 @@ def _fitted_terms(
         ends = x.reshape(-1, 2)
         turn = np.sign([np.log(t.good / t.bad) for _, t in terms])
         apart = (ends[:, 0] - ends[:, 1]) * turn
-        if apart.min() < FLATTEST or np.abs(x).max() > 9:
-            return 10.0 - apart.min()
+        beyond = max(FLATTEST - apart.min(), 0.0) + max(np.abs(x).max() - FARTHEST, 0.0)
+        if beyond > 0:
+            return 10.0 + beyond
         return cases_of(found, policy_at(x))[kind].brier()
 
     best = minimize(cost, start, method="Powell", options={"maxiter": 8, "xtol": 0.01})

@@ -33,7 +33,7 @@ class Policies:
         }  # fmt: skip
         if insert_once(self._connection, POLICIES, row):
             return
-        if self._document(policy.name, policy.version) != document:
+        if self.get(policy.name, policy.version) != policy:
             raise InvalidInput(
                 f"Version {policy.version} of the policy {policy.name!r} is in force and differs.",
                 remedy="Give the changed policy a new version.",
