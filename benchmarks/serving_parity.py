@@ -25,6 +25,8 @@ import numpy as np
 from rigline.avatar.cage import body_samples
 from rigline.avatar.canonical import CanonicalMesh, yaw_matrix
 from rigline.avatar.mesh import Floats, Ints, TriangleMesh
+from rigline.avatar.segmentation import Segmentation
+from rigline.avatar.skeleton import Skeleton
 from rigline.engine.pipeline import ASSET
 from rigline.engine.stage import Arrays, Models
 from rigline.engine.stage_run import Workbench, run_stage
@@ -76,12 +78,18 @@ def compare(assets: Iterable[tuple[str, bytes]], first: Models, second: Models) 
 
 def caging_inputs_of(name: str, data: bytes, models: Models) -> Arrays:
     """Set up a file as far as its joints; what the caging model is asked then."""
+    orient, segment, rig = set_up(name, data, models)
+    return caging_inputs(orient, segment.part, rig.joints)
+
+
+def set_up(name: str, data: bytes, models: Models) -> tuple[CanonicalMesh, Segmentation, Skeleton]:
+    """What the stages make of a file as far as its joints."""
     bench = Workbench(MemoryStore(), models, name)
     shas = {ASSET: bench.store.put(data)}
     for stage in STAGES:
         shas[stage] = run_stage(AVATAR_AUTO_SETUP, stage, shas, bench).sha256
     orient, segment, rig = (_value(bench, n, shas[n]) for n in ("orient", "segment", "rig"))
-    return caging_inputs(orient, segment.part, rig.joints)
+    return orient, segment, rig
 
 
 def caging_inputs(body: CanonicalMesh, part: Ints, joints: Floats) -> Arrays:

@@ -7,6 +7,7 @@ backend; so its sha256 says what computed an answer, wherever it was computed.
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def kernel_files(repository: Path) -> dict[Path, bytes]:
 
 def check_kernel(file: ModelFile) -> None:
     """Raise ``ContractViolation`` when a repository's kernel is not the one that runs here."""
-    actual = hashlib.sha256(_kernel()).hexdigest()
+    actual = _kernel_sha256()
     if file.sha256 != actual:
         raise ContractViolation(
             f"The kernel {file.path} has the sha256 {file.sha256}, and Rigline's own {actual}.",
@@ -48,6 +49,11 @@ def run_kernel(fitted: Arrays) -> dict[str, npt.NDArray[Any]]:
     names = ("points", "part", "joints")
     items = zip(*(fitted[name] for name in names), strict=True)
     return {"vertices": np.stack([fit_vertices(*item) for item in items]).astype(np.float32)}
+
+
+@cache
+def _kernel_sha256() -> str:
+    return hashlib.sha256(_kernel()).hexdigest()
 
 
 def _kernel() -> bytes:
