@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from rigline.avatar.marketplace.input_rules import (
     in_words,
     input_causes,
 )
+from rigline.avatar.mesh import Floats
 from tests.support.bodies import box_body
 
 BODY = box_body(2)
@@ -79,3 +81,46 @@ def test_a_limb_that_never_filled_its_box_is_named() -> None:
     long = InputBody(vertices, body.faces, body.part, body.joints, body.names)
     (cause,) = input_causes(long, [broken("visibility.coverage", Part.LEFT_FOOT)], [])
     assert cause.input_rule == "input.limbs"
+
+
+def loose(body: InputBody, triangles: Floats, part: Part, name: str) -> InputBody:
+    """The body with loose ``triangles (n, 3, 3)``, of a mesh of their own."""
+    count, more = len(body.vertices), 3 * len(triangles)
+    return InputBody(
+        np.concatenate([body.vertices, triangles.reshape(-1, 3)]),
+        np.concatenate([body.faces, count + np.arange(more).reshape(-1, 3)]),
+        np.concatenate([body.part, np.full(more, part)]),
+        body.joints,
+        [*body.names, *[name] * len(triangles)],
+    )
+
+
+def test_a_part_of_faces_without_area_is_no_error() -> None:
+    body = given()
+    hand = body.part == Part.LEFT_HAND
+    place = body.vertices[hand].mean(axis=0)
+    flat = np.where(hand[:, None], place, body.vertices)
+    assert accessories(InputBody(flat, body.faces, body.part, body.joints, body.names)) == {}
+    # The same where nothing of the part is joined to anything else.
+    vertices = np.concatenate([flat[~hand], [place, place]])
+    kept = np.cumsum(~hand) - 1
+    faces = kept[body.faces[~hand[body.faces].any(axis=1)]]
+    point = len(vertices) - 2
+    part = np.concatenate([body.part[~hand], np.full(2, Part.LEFT_HAND)])
+    alone = InputBody(
+        vertices, np.concatenate([faces, [[point, point, point + 1]]]), part, body.joints,
+        ["Hero"] * (len(faces) + 1),
+    )  # fmt: skip
+    assert accessories(alone) == {}
+
+
+def test_thousands_of_hair_cards_take_no_longer_than_the_rest() -> None:
+    head = BODY.joints[Part.HEAD]
+    rng = np.random.default_rng(0)
+    cards = head + rng.uniform(-0.05, 0.05, (20_000, 1, 3)) + rng.uniform(0, 0.01, (20_000, 3, 3))
+    brim = head + np.array([[[0.5, 0.05, 0.5], [-0.5, 0.05, 0.5], [0.0, 0.05, -0.5]]])
+    body = loose(loose(given(), cards, Part.HEAD, "Hair"), brim, Part.HEAD, "Hat")
+    began = time.process_time()
+    found = accessories(body)
+    assert time.process_time() - began < 10
+    assert {p: set(names) for p, names in found.items()} == {Part.HEAD: {"Hat"}}

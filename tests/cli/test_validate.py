@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from rigline.bootstrap import keep_cage_template, open_services
 from rigline.cli import app
+from rigline.errors import ContractViolation, RiglineError, ServiceUnavailable
+from rigline.validation import FileVerdict, ValidationRequest, validate_file
 from tests.cli.test_policy import report_file
 from tests.support.avatar_files import avatar_glb
 from tests.support.bodies import box_body
@@ -143,6 +146,43 @@ def test_an_avatar_is_judged_as_its_report_says(
     monkeypatch.setenv("RIGLINE_STORE", str(tmp_path / "elsewhere"))
     (entry,) = json.loads(CliRunner().invoke(app, command).stdout)
     assert "lacks the cage template" in entry["error"]
+
+
+def test_a_report_that_does_not_say_the_tables_is_not_guessed_at(
+    good: Path, tmp_path: Path
+) -> None:
+    avatar = tmp_path / "hero.avatar.glb"
+    avatar.write_bytes(good.read_bytes())
+    said = {
+        "preset": "marketplace", "as_of": "2026-01-01", "errors": 0, "warnings": 0, "rules": [],
+    }  # fmt: skip
+    report_file(tmp_path / "hero.report.json", 0.5, validation=said)
+    result = CliRunner().invoke(app, ["validate", "--json", "--by-report", str(avatar), *SCALE])
+    assert result.exit_code == 1
+    (entry,) = json.loads(result.stdout)
+    assert "does not say" in entry["error"]
+    assert "--body-type" in entry["error"]
+
+
+def test_a_reader_that_fails_costs_one_file_and_a_missing_one_the_command(
+    good: Path, bad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged(data: bytes, name: str, request: ValidationRequest) -> FileVerdict:
+        if name == str(bad):
+            raise failure
+        return validate_file(data, name, request)
+
+    module = import_module("rigline.cli.validate")  # the package has the command by this name
+    monkeypatch.setattr(module, "validate_file", judged)
+    command = ["validate", "--json", str(good), str(bad), *SCALE]
+    failure: RiglineError = ContractViolation("A reader failed.")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert [entry["error"] for entry in json.loads(result.stdout)] == [None, "A reader failed."]
+    failure = ServiceUnavailable("The process that reads files does not answer.")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert "rigline: The process that reads files" in result.stderr
 
 
 @pytest.mark.parametrize(

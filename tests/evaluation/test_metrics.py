@@ -10,7 +10,7 @@ import pytest
 
 from rigline.avatar.body import JOINT_NAMES, MIRROR, N_PARTS, PARENT, SIDE, Part
 from rigline.avatar.mesh import Floats
-from rigline.errors import InvalidInput
+from rigline.errors import InvalidInput, ServiceUnavailable
 from rigline.evaluation.metrics import METRICS, Scores, score_rig
 from rigline.evaluation.rigs import Rig, Truth, part_of_name, read_rig, read_truth
 from rigline.evaluation.summary import evaluate, find_prediction, known_truth, summary_of
@@ -337,3 +337,16 @@ def test_a_glb_goes_before_an_npz(tmp_path: Path) -> None:
 def test_a_folder_without_truth_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="holds no truth"):
         known_truth(tmp_path)
+
+
+def test_a_reader_that_fails_is_no_broken_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_truth(tmp_path, "hero", truth_of(capsule_body()))
+
+    def unread(*_: object) -> Rig:
+        raise ServiceUnavailable("The process that reads files does not answer.")
+
+    monkeypatch.setattr("rigline.evaluation.summary.read_rig", unread)
+    with pytest.raises(ServiceUnavailable):
+        evaluate(tmp_path, tmp_path, ["hero"])

@@ -81,11 +81,16 @@ def request_of_report(
     """How to judge ``STEM.avatar.glb`` by ``STEM.report.json`` beside it: as its own job did.
 
     Preset, body type and texture limit are the report's, and so is the cage template unless
-    ``request`` has one. Raises ``InvalidInput`` where there is no report, or the store lacks the
-    template that it names.
+    ``request`` has one. Raises ``InvalidInput`` where there is no report, where it is older than
+    these fields, or the store lacks the template that it names.
     """
     report = read_report(files_of_avatar(avatar).report)
     said, template = report.validation, request.cage_template
+    if said.body_type is None or said.texture_limit is None:
+        raise InvalidInput(
+            f"The report of {shown(avatar)} does not say by which body type and texture limit.",
+            remedy="Leave out --by-report, and give --preset, --body-type and --texture-limit.",
+        )
     if template is None and said.cage_template is not None:
         store = open_store(settings)
         if not store.has(said.cage_template):

@@ -18,7 +18,7 @@ from rigline.avatar.marketplace.rules import BodyType, CheckSettings, Preset, Te
 from rigline.cli.console import ExitCode, fail, messages, results, shown
 from rigline.cli.past_reports import request_of_report
 from rigline.delivery import read_asset, write_file
-from rigline.errors import InvalidInput, RiglineError
+from rigline.errors import ContractViolation, InvalidInput, RiglineError
 from rigline.formats.isolation import warm_reader
 from rigline.pipelines.cage_template_file import read_template
 from rigline.settings import Settings, load_settings
@@ -103,9 +103,9 @@ def validate(
             warm_reader()
         if cage_template is not None:
             request = replace(request, cage_template=_read_template(cage_template, request))
+        verdicts = _judge(inputs, request, settings if by_report else None)
     except RiglineError as error:
         fail(error)
-    verdicts = _judge(inputs, request, settings if by_report else None)
     if as_json:
         _write(json.dumps([verdict.to_json() for verdict in verdicts], indent=2) + "\n", out)
     elif as_html:
@@ -155,7 +155,10 @@ def _read_template(path: Path, request: ValidationRequest) -> CageMeshes:
 def _judge(
     inputs: Sequence[Path], request: ValidationRequest, reported: Settings | None
 ) -> list[FileVerdict]:
-    """A verdict on each file; with ``reported``, by what the report beside it says."""
+    """A verdict on each file; with ``reported``, by what the report beside it says.
+
+    Raises ``ServiceUnavailable`` when no reading process can be started.
+    """
     verdicts = []
     with Progress(console=messages(), transient=True, disable=len(inputs) < 2) as progress:
         task = progress.add_task("checking", total=len(inputs))
@@ -165,7 +168,7 @@ def _judge(
                 data = read_asset(source, request.limits.max_bytes)
                 chosen = request_of_report(source, request, reported) if reported else request
                 verdicts.append(validate_file(data, name, chosen))
-            except InvalidInput as error:
+            except (InvalidInput, ContractViolation) as error:
                 verdicts.append(
                     FileVerdict(name, request.preset, request.settings, error=str(error))
                 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rigline.avatar.body import JOINT_NAMES
-from rigline.errors import InvalidInput, RiglineError
+from rigline.errors import InvalidInput
 from rigline.evaluation.metrics import METRICS, Scores, score_rig
 from rigline.evaluation.rigs import read_rig, read_truth
 from rigline.formats.isolation import Isolation
@@ -61,7 +61,8 @@ def evaluate(
 ) -> Evaluation:
     """Score each character; a broken prediction is counted and stops no other.
 
-    With ``isolation`` predictions are read in a process of their own.
+    With ``isolation`` predictions are read in a process of their own. Raises what that process
+    itself fails with (``ServiceUnavailable``, ``ContractViolation``): no prediction is to blame.
     """
     result = Evaluation({})
     for name in names:
@@ -72,7 +73,7 @@ def evaluate(
             reference = read_truth(truth / f"{name}.npz")
             try:
                 result.scores[name] = score_rig(reference, read_rig(path, limits, isolation), align)
-            except RiglineError as error:
+            except InvalidInput as error:
                 result.failed[name] = str(error)
         on_scored(name)
     return result

@@ -86,9 +86,11 @@ class ValidationEntry(_Entry):
 
     preset: Literal["development", "marketplace"]
     as_of: str = Field(description="Date of the specification that the rules restate.")
-    body_type: BodyType = Field(default="normal", description="Table of the largest sizes.")
-    texture_limit: TextureLimit = Field(
-        default="validation", description="The document that bounds textures."
+    body_type: BodyType | None = Field(
+        default=None, description="Table of the largest sizes; null in older reports."
+    )
+    texture_limit: TextureLimit | None = Field(
+        default=None, description="The document that bounds textures; null in older reports."
     )
     cage_template: Sha256 | None = Field(
         default=None, description="The user's own cage template in the artifact store."

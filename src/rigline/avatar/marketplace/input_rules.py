@@ -18,7 +18,7 @@ from rigline.avatar.marketplace.coverage_checks import ASSETS, at_attention, cov
 from rigline.avatar.marketplace.rule import limits
 from rigline.avatar.marketplace.rules import limit_of
 from rigline.avatar.marketplace.shape_checks import LIMBS
-from rigline.avatar.mesh import Bools, Floats, Ints, face_areas, islands, weld
+from rigline.avatar.mesh import Floats, Ints, face_areas, islands, weld
 
 STANDS_OUT: Final = 1.25
 """A piece stands out where the box of its part would be so much smaller without it."""
@@ -171,42 +171,69 @@ def accessories(body: InputBody) -> dict[int, dict[str, Ints]]:
     corners = at_attention(body.vertices, body.faces, face_part, body.joints)
     found: dict[int, dict[str, Ints]] = {}
     for part in np.unique(face_part):
-        own = face_part == part
-        main = _main_piece(body, int(part), own, piece)
+        own = np.flatnonzero(face_part == part)
+        main = _main_piece(body, int(part), own, piece[own])
         across = _AXES[part in LIMB_PARTS]
-        left = own.copy()
-        for number in np.setdiff1d(piece[own], [main]):
-            rest = left & (piece != number)
-            if (_extent(corners[left]) > STANDS_OUT * _extent(corners[rest]))[across].any():
-                this = np.flatnonzero(own & (piece == number))
-                name = _named(body, int(this[0]), own & (piece == main))
-                of_part = found.setdefault(int(part), {})
-                of_part[name] = np.concatenate([of_part.get(name, NONE), this])
-                left = rest
+        for number in _standing_out(corners[own], piece[own], main, across):
+            this = own[piece[own] == number]
+            name = _named(body, int(this[0]), int(own[piece[own] == main][0]))
+            of_part = found.setdefault(int(part), {})
+            of_part[name] = np.concatenate([of_part.get(name, NONE), this])
     return found
 
 
-def _main_piece(body: InputBody, part: int, own: Bools, piece: Ints) -> int:
-    """The largest of the part's pieces around its joint, or the largest of all where none is."""
-    area = face_areas(body.vertices, body.faces)
-    size = np.bincount(piece[own], area[own])
-    around = np.zeros(len(size), bool)
-    for number in np.unique(piece[own]):
-        points = body.vertices[body.faces[own & (piece == number)]].reshape(-1, 3)
-        low, high = points.min(axis=0), points.max(axis=0)
-        gap = np.maximum(low - body.joints[part], body.joints[part] - high)
-        around[number] = gap.max() < NEAR_JOINT
-    return int((size * around if (size * around).any() else size).argmax())
+def _standing_out(corners: Floats, piece: Ints, main: int, across: Sequence[int]) -> list[int]:
+    """The pieces, but the ``main`` one, without which the box of all that are left is so much
+    smaller; one after the other, each by the boxes of those before that stayed and those after.
+    """
+    numbers, low, high = _boxes(corners, piece)
+    bounds = np.concatenate([low, -high], axis=1)  # so that a box around boxes is the minimum
+    stay = bounds[numbers == main][0]
+    bounds, numbers = bounds[numbers != main], numbers[numbers != main]
+    after = np.minimum.accumulate(np.concatenate([bounds, stay[None]])[::-1])[::-1][1:]
+    gone = []
+    for number, bound, later in zip(numbers.tolist(), bounds, after, strict=True):
+        rest = np.minimum(stay, later)
+        left = np.minimum(rest, bound)
+        if (_extent(left) > STANDS_OUT * _extent(rest))[across].any():
+            gone.append(int(number))
+        else:
+            stay = np.minimum(stay, bound)
+    return gone
 
 
-def _named(body: InputBody, face: int, main: Bools) -> str:
-    """The name of a face's piece; of one that is of the body's own mesh, that it is a loose one."""
-    name, own = body.names[face], body.names[int(np.flatnonzero(main)[0])]
+def _main_piece(body: InputBody, part: int, own: Ints, piece: Ints) -> int:
+    """The largest of the part's pieces around its joint, or the largest of all where none is.
+
+    ``own`` are the part's faces, ``piece`` what they are of; the answer is one of these.
+    """
+    faces = body.faces[own]
+    numbers, low, high = _boxes(body.vertices[faces], piece)
+    size = np.bincount(np.searchsorted(numbers, piece), face_areas(body.vertices, faces))
+    gap = np.maximum(low - body.joints[part], body.joints[part] - high)
+    around = size * (gap.max(axis=1) < NEAR_JOINT)
+    return int(numbers[(around if around.any() else size).argmax()])
+
+
+def _boxes(corners: Floats, piece: Ints) -> tuple[Ints, Floats, Floats]:
+    """The pieces' numbers ``(K,)``, each once, and the corners ``(K, 3)`` of the box of each."""
+    order = np.argsort(piece, kind="stable")
+    numbers, start = np.unique(piece[order], return_index=True)
+    low = np.minimum.reduceat(corners.min(axis=1)[order], start, axis=0)
+    high = np.maximum.reduceat(corners.max(axis=1)[order], start, axis=0)
+    return numbers, low, high
+
+
+def _named(body: InputBody, face: int, main: int) -> str:
+    """The name of a face's piece; of one that is of the mesh of the ``main`` face, that it is a
+    loose one."""
+    name, own = body.names[face], body.names[main]
     return f"a loose piece of {own}" if name == own else name
 
 
-def _extent(corners: Floats) -> Floats:
-    return np.maximum(np.ptp(corners.reshape(-1, 3), axis=0), 1e-3)
+def _extent(bound: Floats) -> Floats:
+    """The lengths of the box that goes from ``bound[:3]`` to ``-bound[3:]``."""
+    return np.maximum(-bound[3:] - bound[:3], 1e-3)
 
 
 def _pieces(vertices: Floats, faces: Ints) -> Ints:
