@@ -60,7 +60,9 @@ def _panel(
         draw.line(points, colour, 2)
         for x, y in points:
             draw.ellipse([x - 3, y - 3, x + 3, y + 3], colour)
-        draw.text((points[-1][0], points[-1][1] - 8), name, colour, font, anchor="rd")
+        above = (name, value) == series[0]  # the lower line has its name below it
+        x, y = points[-1]
+        draw.text((x, y - 8 if above else y + 8), name, colour, font, "rd" if above else "ra")
 
 
 def _steps(top: float) -> list[float]:
