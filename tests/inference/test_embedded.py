@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
-from rigline.errors import ContractViolation
+from rigline.batch.work import fault_of
+from rigline.engine.batch import FaultKind
+from rigline.errors import ContractViolation, ServiceUnavailable
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.repository import MODEL_FILE, find_model, shipped_repository
 from tests.support.model_inputs import MODELS, inputs_of, orientation_inputs, part_of
@@ -46,6 +49,22 @@ def test_a_git_lfs_pointer_is_told_apart_by_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ContractViolation) as caught:
         EmbeddedModels(tmp_path).infer("avatar_orientation", orientation_inputs(1))
     assert "Git LFS" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "failure", [MemoryError(), RuntimeException("initialization: std::bad_alloc")]
+)
+def test_want_of_memory_is_no_fault_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", full)
+    with pytest.raises(ServiceUnavailable, match="memory") as caught:
+        EmbeddedModels(shipped_repository()).preload("avatar_orientation")
+    assert "--memory-mib" in caught.value.remedy
+    assert fault_of(caught.value).kind is FaultKind.MEMORY, "in a stage its process is to end"
 
 
 def test_the_newest_version_is_used_and_named(tmp_path: Path) -> None:

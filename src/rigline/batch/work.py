@@ -94,9 +94,9 @@ def fault_of(error: Exception, stage: str = "") -> Fault:
     if not isinstance(error, RiglineError):
         return Fault(FaultKind.FAULT, stage, f"{type(error).__name__}: {error}")
     stage = str(error.fields.get("stage", stage))
-    if is_transient(error):
-        return Fault(FaultKind.UNAVAILABLE, stage, str(error))
     if isinstance(error.__cause__, MemoryError):
         return Fault(FaultKind.MEMORY, stage, f"The memory limit was reached: {error}")
+    if is_transient(error):
+        return Fault(FaultKind.UNAVAILABLE, stage, str(error))
     kind = FaultKind.INVALID if isinstance(error, InvalidInput) else FaultKind.FAULT
     return Fault(kind, stage, str(error))

@@ -13,10 +13,9 @@ import numpy.typing as npt
 from rigline.avatar.body import N_PARTS, PART_NAMES, Part
 from rigline.avatar.mesh import Bools, Floats, Ints
 from rigline.errors import InvalidInput
-from rigline.formats.isolation import Isolation, read_rigged_isolated
+from rigline.formats.isolation import Isolation, open_rigged
 from rigline.formats.limits import Limits
 from rigline.formats.rigged_model import RiggedModel
-from rigline.formats.rigged_reader import read_rigged_file
 
 _SUFFIX: Final = re.compile(r"(_geo|_mesh|\.\d+)+$", re.IGNORECASE)
 _NOT_BODY: Final = re.compile(r"cage|_att\b|attachment|collision", re.IGNORECASE)
@@ -60,11 +59,7 @@ def read_rig(path: Path, limits: Limits | None = None, isolation: Isolation | No
             return _checked(_from_arrays(arrays))
         except (ValueError, TypeError, IndexError) as error:
             raise InvalidInput(f"{path.name} holds no rig: {error}") from error
-    data = path.read_bytes()
-    if isolation is None:
-        model = read_rigged_file(data, path.name, limits)
-    else:
-        model = read_rigged_isolated(data, path.name, limits, isolation)
+    model = open_rigged(path.read_bytes(), path.name, limits, isolation)
     if any(mesh.weight_rows != len(mesh.vertices) for mesh in model.meshes):
         raise InvalidInput("A mesh has more or fewer weights than vertices.")
     return _checked(rig_of(model))

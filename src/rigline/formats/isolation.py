@@ -23,6 +23,7 @@ from rigline.formats import reader_server as wire
 from rigline.formats.limits import MIB, Limits
 from rigline.formats.model_reader import check_size
 from rigline.formats.rigged_model import RiggedModel
+from rigline.formats.rigged_reader import read_rigged_file
 from rigline.formats.source_model import SourceModel
 
 _Model = TypeVar("_Model", SourceModel, RiggedModel)
@@ -58,6 +59,15 @@ def read_rigged_isolated(
 ) -> RiggedModel:
     """As ``read_rigged_file``, in a process of its own; raises as ``read_isolated``."""
     return _asked("rigged", RiggedModel, data, name, limits, isolation)
+
+
+def open_rigged(
+    data: bytes, name: str, limits: Limits | None, isolation: Isolation | None
+) -> RiggedModel:
+    """As ``read_rigged_file``, and with ``isolation`` as ``read_rigged_isolated``."""
+    if isolation is None:
+        return read_rigged_file(data, name, limits)
+    return read_rigged_isolated(data, name, limits, isolation)
 
 
 def warm_reader() -> None:

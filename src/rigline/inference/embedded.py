@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,15 @@ import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 from rigline.engine.stage import Arrays
-from rigline.errors import ContractViolation, InvalidInput
+from rigline.errors import ContractViolation, InvalidInput, ServiceUnavailable
 from rigline.inference.contracts import contract_of
 from rigline.inference.kernels import check_kernel, run_kernel
 from rigline.inference.repository import ModelFile, find_model
 
 Run = Callable[[Arrays], dict[str, npt.NDArray[Any]]]
+
+OUT_OF_MEMORY: Final = "std::bad_alloc"
+"""What ONNX Runtime says of an allocation that failed, whatever the type of its error."""
 
 
 class EmbeddedModels:
@@ -38,8 +41,9 @@ class EmbeddedModels:
     def infer(self, model: str, inputs: Arrays) -> dict[str, npt.NDArray[np.float32]]:
         """The outputs of a model by name.
 
-        Raises ``InvalidInput`` when the inputs do not fit the model and ``ContractViolation`` when
-        its answer is not finite.
+        Raises ``InvalidInput`` when the inputs do not fit the model, ``ContractViolation`` when
+        its answer is not finite or its file cannot be loaded, and ``ServiceUnavailable`` when there
+        is no memory to load it.
         """
         run = self._kernel(model) if contract_of(model).kernel else self._network(model)
         fitted = contract_of(model).fit(inputs)
@@ -91,6 +95,11 @@ class EmbeddedModels:
                         str(file.path), options, providers=["CPUExecutionProvider"]
                     )
                 except Exception as error:  # ONNX Runtime has a type of its own for each fault
+                    if isinstance(error, MemoryError) or OUT_OF_MEMORY in str(error):
+                        raise ServiceUnavailable(
+                            f"There is not enough memory to load the model {file.path}.",
+                            remedy="Allow more: a batch's workers have --memory-mib each.",
+                        ) from MemoryError(str(error))
                     raise ContractViolation(
                         f"The model {file.path} cannot be loaded: {error}",
                         remedy="The file may be damaged, or a Git LFS pointer; fetch it again.",

@@ -10,10 +10,9 @@ from rigline.avatar.cage_template import CAGE_NAMES
 from rigline.avatar.cage_transfer import CageMeshes
 from rigline.engine.codec import array_codec
 from rigline.errors import InvalidInput
-from rigline.formats.isolation import Isolation, read_rigged_isolated
+from rigline.formats.isolation import Isolation, open_rigged
 from rigline.formats.limits import Limits
 from rigline.formats.rigged_model import RiggedMesh, RiggedModel
-from rigline.formats.rigged_reader import read_rigged_file
 
 TEMPLATE_CODEC: Final = array_codec("cage_template.safetensors", CageMeshes)
 """How a template lies in the artifact store: what a worker elsewhere needs, and nothing else."""
@@ -27,12 +26,7 @@ def read_template(
     With ``isolation`` it is read in a process of its own. Raises ``InvalidInput`` for a file that
     cannot be read, that lacks one of them or has it twice, or where one has no UVs.
     """
-    model = (
-        read_rigged_file(data, name, limits)
-        if isolation is None
-        else read_rigged_isolated(data, name, limits, isolation)
-    )
-    return template_of(model)
+    return template_of(open_rigged(data, name, limits, isolation))
 
 
 def template_of(model: RiggedModel) -> CageMeshes:

@@ -8,10 +8,9 @@ from rigline.avatar.cage_transfer import CageMeshes
 from rigline.avatar.marketplace.checks import check_avatar
 from rigline.avatar.marketplace.rules import CheckSettings, Preset
 from rigline.errors import InvalidInput
-from rigline.formats.isolation import Isolation, read_rigged_isolated
+from rigline.formats.isolation import Isolation, open_rigged
 from rigline.formats.limits import Limits
 from rigline.formats.rigged_model import RiggedModel
-from rigline.formats.rigged_reader import read_rigged_file
 from rigline.validation.file_verdict import FileVerdict
 from rigline.validation.subject_of_file import avatar_under_test
 
@@ -66,10 +65,7 @@ def validate_file(data: bytes, name: str, request: ValidationRequest | None = No
 
 def _read(data: bytes, name: str, request: ValidationRequest) -> RiggedModel:
     """The model, of a format that can hold an avatar."""
-    if request.isolation is None:
-        model = read_rigged_file(data, name, request.limits)
-    else:
-        model = read_rigged_isolated(data, name, request.limits, request.isolation)
+    model = open_rigged(data, name, request.limits, request.isolation)
     if model.format in BARE_FORMATS:
         raise InvalidInput(
             f"{model.format.upper()} holds neither bones nor weights, so it cannot be an avatar.",
