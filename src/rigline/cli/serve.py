@@ -88,14 +88,14 @@ def _run(server: TritonServer) -> None:
     """Say where the server is, and stay until it ends or is to be stopped."""
     plan = server.plan
     try:
-        for name, where in (
-            ("gRPC", plan.grpc), ("HTTP", plan.http), ("metrics", plan.metrics), ("log", plan.log)
-        ):  # fmt: skip
-            results().print(f"{name:8} {where}", markup=False)
         messages().print(
             f"Use it with RIGLINE_BACKEND=triton RIGLINE_ENDPOINTS=onprem://{plan.grpc}",
             markup=False,
         )
+        for name, where in (
+            ("gRPC", plan.grpc), ("HTTP", plan.http), ("metrics", plan.metrics), ("log", plan.log)
+        ):  # fmt: skip
+            results().print(f"{name:8} {where}", markup=False)
         code = server.wait()
     finally:
         messages().print("stopping Triton …")
