@@ -74,7 +74,7 @@ def install(folder: Path, database: str | None = None) -> Installation:
     folder.mkdir(parents=True, exist_ok=True)
     shipped = (ROOT / "config/policies/default.toml").read_text("utf-8")
     policy = folder / "policy.toml"
-    strict = shipped.replace("review_below = 0.5", "review_below = 0.995")
+    strict = shipped.replace("review_below = 0.5", "review_below = 1.0")
     policy.write_text(strict.replace('name = "default"', 'name = "strict"'), "utf-8")
     settings = Settings(
         store=str(folder / "store"),
