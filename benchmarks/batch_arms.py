@@ -49,7 +49,8 @@ class CpuMeter:
         self._spent: dict[tuple[int, float], tuple[str, float]] = {}
         self._over = threading.Event()
         self._first = self.look()
-        threading.Thread(target=self._watch, name="CPU meter", daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, name="CPU meter", daemon=True)
+        self._watcher.start()
 
     def look(self) -> Counter[str]:
         """Seconds so far, since each process began."""
@@ -67,6 +68,7 @@ class CpuMeter:
     def stop(self) -> Counter[str]:
         """Seconds since the meter began."""
         self._over.set()
+        self._watcher.join()  # two looks at once would trip over each other
         spent = self.look()
         spent.subtract(self._first)
         return spent

@@ -68,7 +68,7 @@ class EdgeBlock(nn.Module):
     """EdgeConv over each token's nearest neighbours, and the strongest of all tokens.
 
     After the dynamic graph networks of Wang et al. 2019, with the graph of the patch centres kept
-    fixed. The alternative to ``Block`` that the choice of architecture was measured against.
+    fixed. The alternative to ``Block``, for comparison (``proxies.py``).
     """
 
     def __init__(self, width: int) -> None:
@@ -81,7 +81,8 @@ class EdgeBlock(nn.Module):
     def forward(self, x: Tensor, near: Tensor) -> Tensor:
         """Tokens x (B, T, d) and the indices near (B, T, k) of their neighbours, to (B, T, d)."""
         seen = self.before(x)
-        apart = gather_points(self.other(seen), near) - self.other(seen)[:, :, None]
+        other = self.other(seen)
+        apart = gather_points(other, near) - other[:, :, None]
         own = self.own(seen) + self.everywhere(seen.amax(dim=1, keepdim=True))
         return x + self.out(F.gelu(own[:, :, None] + apart).amax(dim=2))
 
@@ -194,9 +195,8 @@ class BodyNetwork(nn.Module):
         joints, log_scale, dispersion = self.joints(features, tokens)
         given = joints.detach()
         if self.training:
-            given = given + JOINT_JITTER * torch.rand_like(given[:, :1, :1]) * torch.randn_like(
-                given
-            )
+            spread = JOINT_JITTER * torch.rand_like(given[:, :1, :1])
+            given = given + spread * torch.randn_like(given)
         logits = self.parts(features, tokens, given, queries)
         return logits, joints, log_scale, dispersion
 

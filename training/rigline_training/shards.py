@@ -43,3 +43,15 @@ class Shards:
             digest.update(path.name.encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
+
+
+Judges = dict[str, dict[str, Tensor]]
+"""Samples to score on, by the prefix of their scores."""
+
+
+def judges_of(data: Path) -> Judges:
+    """The usual characters that are held out, and the style families that choose checkpoints."""
+    held_out = {"": Shards(data / "held_out").data}
+    for folder in sorted((data / "selection").glob("*/")):
+        held_out[f"{folder.name}_"] = Shards(folder).data
+    return held_out

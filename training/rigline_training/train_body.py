@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch.nn import functional as F
 from rigline.avatar.body import MIRROR, N_PARTS
 from rigline.avatar.sampling import N_NEIGHBOURS
 from rigline_training.networks import BodyNetwork
-from rigline_training.shards import Shards
+from rigline_training.shards import Judges, judges_of
 from rigline_training.training_run import Lesson, Scores, run_options, train
 
 BATCH = 16
@@ -106,18 +105,6 @@ def regret_of(scores: Scores) -> float:
     kinds = {k.removesuffix("joint_error") for k in scores if k.endswith("joint_error")}
     each = [scores[f"{k}joint_error"] + 10 * (1 - scores[f"{k}part_accuracy"]) for k in kinds]
     return sum(each) / len(each)
-
-
-Judges = dict[str, dict[str, Tensor]]
-"""Samples to score on, by the prefix of their scores."""
-
-
-def judges_of(data: Path) -> Judges:
-    """The usual characters that are held out, and the style families that choose checkpoints."""
-    held_out = {"": Shards(data / "held_out").data}
-    for folder in sorted((data / "selection").glob("*/")):
-        held_out[f"{folder.name}_"] = Shards(folder).data
-    return held_out
 
 
 def lesson_of(network: dict[str, Any], device: str, held_out: Judges) -> Lesson:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from rigline.avatar.canonical import (
     TURNS,
 )
 from rigline_training.networks import OrientationNetwork
-from rigline_training.shards import Shards
+from rigline_training.shards import Judges, judges_of
 from rigline_training.training_run import Lesson, Scores, run_options, train
 
 BATCH = 48
@@ -104,11 +103,8 @@ def turn_accuracy(net: nn.Module, data: dict[str, Tensor]) -> float:
     return torch.stack(right).mean().item()
 
 
-def lesson_of(data: Path, device: str) -> Lesson:
-    """What the orientation network learns from the shards of a folder."""
-    held_out = {"": Shards(data / "held_out").data}
-    for folder in sorted((data / "selection").glob("*/")):
-        held_out[f"{folder.name}_"] = Shards(folder).data
+def lesson_of(device: str, held_out: Judges) -> Lesson:
+    """What the orientation network learns, and what it is scored on while it does."""
 
     def cost(net: nn.Module, samples: dict[str, Tensor], index: Tensor) -> Tensor:
         features, near, turn, yaw = (t.to(device) for t in batch_of(samples, index))
@@ -125,7 +121,7 @@ def lesson_of(data: Path, device: str) -> Lesson:
 
 def main() -> None:
     args = run_options("Train the orientation network.").parse_args()
-    train(lesson_of(args.data, args.device), args)
+    train(lesson_of(args.device, judges_of(args.data)), args)
 
 
 if __name__ == "__main__":

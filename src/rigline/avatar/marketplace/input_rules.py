@@ -15,7 +15,6 @@ import numpy as np
 
 from rigline.avatar.body import N_PARTS, PART_NAMES
 from rigline.avatar.marketplace.coverage_checks import ASSETS, at_attention, covered_shares
-from rigline.avatar.marketplace.rule import limits
 from rigline.avatar.marketplace.rules import limit_of
 from rigline.avatar.marketplace.shape_checks import LIMBS
 from rigline.avatar.mesh import Floats, Ints, face_areas, islands, weld
@@ -34,30 +33,26 @@ NONE: Final[Ints] = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class InputRule:
-    """One rule on inputs: what it asks, its ``limits``, and what its author can do."""
+    """One rule on inputs: what it asks, and what its author can do."""
 
     id: str
     title: str
     remedy: str
-    limits: Mapping[str, Any]
 
 
 INPUT_RULES: Final[Mapping[str, InputRule]] = {
     rule.id: rule
     for rule in (
         InputRule("input.parts", "The model has all fifteen body parts",
-                  "Model the missing parts, or send a whole character.", limits(count=N_PARTS)),
+                  "Model the missing parts, or send a whole character."),
         InputRule("input.accessories", "The model wears and holds no accessories",
-                  "Remove these pieces and upload them as accessories of their own.",
-                  limits(stands_out=STANDS_OUT)),
+                  "Remove these pieces and upload them as accessories of their own."),
         InputRule("input.proportions", "The proportions can be brought within the size tables",
-                  "Bring this group nearer to its size table, or choose another body type.",
-                  limits(stretch=2.2)),
+                  "Bring this group nearer to its size table, or choose another body type."),
         InputRule("input.limbs", "Limbs fill half of the box around them",
-                  "Make what is thin thicker, or hands, feet and sleeves smaller.",
-                  limits(least=0.5)),
+                  "Make what is thin thicker, or hands, feet and sleeves smaller."),
         InputRule("input.pose", "The model stands in an A, I or T pose",
-                  "Export the rest pose with arms and legs straight, beside the body.", limits()),
+                  "Export the rest pose with arms and legs straight, beside the body."),
     )
 }  # fmt: skip
 """By id, in the order in which causes are looked for."""
