@@ -50,9 +50,10 @@ class Sample:
     blocky: bool
 
 
-AUGMENTATIONS = ("dressing", "primitives", "tubes", "stylising")
-"""What can be left out, to measure what it buys: all that is worn and carried; characters of
-primitives; characters of swept tubes; everything that bends a realistic body."""
+AUGMENTATIONS = ("dressing", "primitives", "tubes", "stylising", "hems")
+"""What can be left out, to measure what it buys: all that is worn over a body and carried;
+characters of primitives; characters of swept tubes; everything that bends a realistic body;
+garments that end anywhere."""
 
 
 class Characters:
@@ -70,6 +71,7 @@ class Characters:
         self._blocky, self._lofted = blocky, blocky + lofted
         self._bent = without != "stylising"
         self._dressed = without != "dressing"
+        self._hems = without != "hems"
 
     def draw(self, rng: np.random.Generator) -> Character:
         level = float(rng.choice([0.7, 1.0, 1.3]))
@@ -79,7 +81,8 @@ class Characters:
         elif drawn < self._lofted:
             bare = lofted_character(rng, level)
         elif self._bent:
-            bare = stylised_body(self.bodies, rng, level * rng.choice([0.6, 1.0, 1.0]))
+            level *= float(rng.choice([0.6, 1.0, 1.0]))
+            bare = stylised_body(self.bodies, rng, level, self._hems)
         else:
             bare = posed_body(self.bodies, rng, level)
         return dressed(bare, rng) if self._dressed else bare

@@ -31,6 +31,12 @@ class _Tailor:
         self.body, self.limb = random_section(rng), random_section(rng)
         self.arm_r, self.leg_r = rng.uniform(0.018, 0.055), rng.uniform(0.028, 0.07)
         self.flat = rng.uniform(0.8, 1.2)
+        self.stepped = self.chance(0.35)
+        """Whether tubes change their width at joints rather than evenly."""
+        self.loops = int(rng.choice([0, 0, 2, 5]))
+        self.cuffs = [
+            (rng.uniform(0.08, 0.95), rng.uniform(1.08, 1.6)) for _ in range(int(rng.integers(0, 3)))
+        ]
         self.soft = float(rng.choice([0.004, rng.uniform(0.008, 0.03)]))
         self.fingers = int(rng.choice([0, 0, 2, 3, 4]))
         self.finger_kind = str(rng.choice(["box", "capsule"]))
@@ -69,8 +75,12 @@ def _chain(
     t: _Tailor, first: int, axes: Floats, bounds: Floats, low: float, high: float, radii: Floats
 ) -> Piece:
     """A limb as one tube from its joint outwards; labels change at the bounds."""
-    stations, beyond = boundary_stations(bounds, low, high)
-    r = np.interp(np.linspace(0, 1, len(stations)), np.linspace(0, 1, len(radii)), radii)
+    stations, beyond = boundary_stations(bounds, low, high, t.loops)
+    at = np.arange(len(stations)) if t.stepped else stations
+    r = np.interp(at, np.linspace(at[0], at[-1], len(radii)), radii)
+    for cuff, wide in t.cuffs:
+        where = low + cuff * (high - low)
+        r = np.where(stations > where if cuff > 0.5 else stations < where, r * wide, r)
     half = np.stack([r, r * t.flat], axis=1)
     return placed(loft(stations, half, t.limb, first + beyond, name="limb"), axes, t.joints[first])
 

@@ -75,14 +75,18 @@ def _solid_within(stations: Floats, half: Floats, section: Section, offset: Floa
     return Solid(kind, size, centre, np.eye(3))
 
 
-def boundary_stations(bounds: Floats, low: float, high: float) -> tuple[Floats, Ints]:
+def boundary_stations(
+    bounds: Floats, low: float, high: float, extra: int = 0
+) -> tuple[Floats, Ints]:
     """Ring heights from low to high with a pair of loops at each boundary, and each ring's section.
 
-    ``bounds (k,)`` rising. Returns the stations and, for each, how many boundaries lie below it.
+    ``bounds (k,)`` rising; ``extra`` more loops are spread evenly. Returns the stations and, for each, how many boundaries lie below it.
     """
     marks = np.concatenate([[low], *[[b - LOOP_GAP, b + LOOP_GAP] for b in bounds], [high]])
     middles = (marks[0::2] + marks[1::2]) / 2
-    stations = np.sort(np.concatenate([marks, middles]))
+    even = np.linspace(low, high, extra + 2)[1:-1]
+    even = even[np.abs(even[:, None] - bounds[None]).min(axis=1, initial=1.0) > 2 * LOOP_GAP]
+    stations = np.sort(np.concatenate([marks, middles, even]))
     return stations, np.searchsorted(bounds, stations)
 
 

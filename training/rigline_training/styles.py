@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from rigline.avatar.body import N_PARTS, PARENT, Part
 from rigline.avatar.mesh import vertex_normals
+from rigline_training import garments
 from rigline_training.anny_bodies import AnnyBodies
 from rigline_training.character import Character, Floats, Piece, basis_along
 from rigline_training.lofts import Section, loft, placed
@@ -247,8 +248,13 @@ def posed_body(source: AnnyBodies, rng: np.random.Generator, level: float) -> Ch
     return Character((Piece(v, source.faces, source.labels),), joints, "body")
 
 
-def stylised_body(source: AnnyBodies, rng: np.random.Generator, level: float) -> Character:
-    """A realistic body bent into a game character: proportions, pose, surface, pieces."""
+def stylised_body(
+    source: AnnyBodies, rng: np.random.Generator, level: float, hems: bool = True
+) -> Character:
+    """A realistic body bent into a game character: proportions, pose, surface, pieces.
+
+    Without ``hems`` what it wears ends where parts do.
+    """
     drawn = source.draw(rng)
     vertices, joints, tags = drawn.vertices, drawn.joints, []
     along = bone_directions(joints, vertices, source.labels)
@@ -262,12 +268,15 @@ def stylised_body(source: AnnyBodies, rng: np.random.Generator, level: float) ->
     turns = random_pose(rng, joints, level)
     vertices, joints = deform(vertices, source.weights, joints, scales, turns, along)
     height = np.ptp(vertices[:, 1])
-    if rng.random() < 0.2:
+    if rng.random() < 0.12:
         pitch = rng.uniform(0.008, 0.035) * height
         shift = rng.uniform(0, pitch, 3)
         vertices = np.round((vertices + shift) / pitch) * pitch - shift
         tags.append("voxel")
     body = Piece(vertices, source.faces, source.labels)
+    if hems and rng.random() < 0.35:
+        body = garments.fused(rng, body, joints)
+        tags.append("hems")
     if rng.random() < 0.45:
         body = _decimated(rng, body)
         tags.append("decimated")
@@ -286,5 +295,8 @@ def stylised_body(source: AnnyBodies, rng: np.random.Generator, level: float) ->
     if rng.random() < 0.15:
         body, *rest = _primitive_head(rng, body)
         head = tuple(rest)
-    pieces = _shells(rng, body) if rng.random() < 0.4 else (body,)
+    pieces: tuple[Piece, ...] = (body,)
+    if rng.random() < 0.4:
+        worn = hems and rng.random() < 0.6
+        pieces = garments.loose(rng, body, joints) if worn else _shells(rng, body)
     return Character((*pieces, *head), joints, "body", tuple(tags))
