@@ -75,6 +75,15 @@ class _Shop:
         return solid_piece(kind, np.array(half), centre, part, axes, detail=self.detail)
 
 
+def segment_widths(rng: np.random.Generator) -> tuple[float, float]:
+    """Factors on the widths of a limb's upper and lower segment: robots, skeletons and toons have
+    rods beside thick segments."""
+    if rng.random() > 0.25:
+        return 1.0, 1.0
+    rod, thick = float(rng.uniform(0.2, 0.6)), float(rng.uniform(0.9, 1.6))
+    return ((rod, thick), (thick, rod), (rod, rod))[int(rng.choice(3, p=(0.55, 0.1, 0.35)))]
+
+
 def _torso_and_head(
     shop: _Shop, joints: Floats, size: dict[str, float], arm_r: float, leg_r: float
 ) -> list[Piece]:
@@ -110,9 +119,10 @@ def _limbs(
     taper, flat = rng.uniform(0.6, 1.2), rng.uniform(0.8, 1.2)
     hand_r = arm_r * taper * rng.choice([1, rng.uniform(0.8, 1.8)])
     ends = (0.0, size["elbow"], size["wrist"], 1.0)
+    arm, leg = segment_widths(rng), segment_widths(rng)
     for b, side in ARMS:
         along = np.array([side, 0, 0])
-        for i, r in enumerate((arm_r, arm_r * taper, hand_r)):
+        for i, r in enumerate((arm_r * arm[0], arm_r * taper * arm[1], hand_r)):
             half = size["arm"] * (ends[i + 1] - ends[i]) / 2 * (1 + shop.overlap - shop.gap)
             centre = joints[b] + along * size["arm"] * (ends[i] + ends[i + 1]) / 2
             kind = hand_kind if i == 2 else arm_kind
@@ -122,7 +132,7 @@ def _limbs(
     for b, _ in LEGS:
         for i in (0, 1):
             a, c = joints[b + i], joints[b + i + 1]
-            r = leg_r * (lower if i else 1.0)
+            r = leg_r * (lower if i else 1.0) * leg[i]
             half = np.linalg.norm(a - c) / 2 * (1 + shop.overlap - shop.gap)
             pieces.append(shop.part(leg_kind, [r, half, r], (a + c) / 2, -up, b + i))
         sole = joints[b + 2] * [1, 0, 1] + [0, size["foot"] / 2, length - back]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rigline.avatar.body import N_PARTS, Part
-from rigline_training.blocky import figure_joints, replaced
+from rigline_training.blocky import figure_joints, replaced, segment_widths
 from rigline_training.character import Character, Floats, Piece
 from rigline_training.lofts import Section, boundary_stations, loft, placed
 from rigline_training.posing import ARMS, LEGS, bone_directions, deform, random_pose
@@ -34,9 +34,8 @@ class _Tailor:
         self.stepped = self.chance(0.35)
         """Whether tubes change their width at joints rather than evenly."""
         self.loops = int(rng.choice([0, 0, 2, 5]))
-        self.cuffs = [
-            (rng.uniform(0.08, 0.95), rng.uniform(1.08, 1.6)) for _ in range(int(rng.integers(0, 3)))
-        ]
+        count = int(rng.integers(0, 3))
+        self.cuffs = [(rng.uniform(0.08, 0.95), rng.uniform(1.08, 1.6)) for _ in range(count)]
         self.soft = float(rng.choice([0.004, rng.uniform(0.008, 0.03)]))
         self.fingers = int(rng.choice([0, 0, 2, 3, 4]))
         self.finger_kind = str(rng.choice(["box", "capsule"]))
@@ -110,6 +109,7 @@ def _arms(t: _Tailor) -> list[Piece]:
     radii = t.arm_r * t.profile(7) * np.linspace(1.0, rng.uniform(0.6, 1.15), 7)
     if t.chance(0.2):
         radii[int(rng.integers(3, 6))] *= rng.uniform(1.2, 2.0)
+    radii *= np.repeat(segment_widths(rng), (4, 3))
     low = -t.arm_r * rng.uniform(0.0, 1.0)
     palm = t.arm_r * rng.uniform(0.8, 1.9)
     kind = str(rng.choice(KINDS))
@@ -135,6 +135,7 @@ def _legs(t: _Tailor) -> list[Piece]:
     radii = t.leg_r * t.profile(7) * np.linspace(1.0, rng.uniform(0.55, 1.3), 7)
     if t.chance(0.25):
         radii[4:] *= rng.uniform(1.1, 1.6)
+    radii *= np.repeat(segment_widths(rng), (4, 3))
     low = -rng.uniform(0.0, 0.03)
     length, width = rng.uniform(1.1, 2.4) * t.leg_r, rng.uniform(0.8, 1.5) * t.leg_r
     back, kind = rng.uniform(0.6, 1.0) * t.leg_r, str(rng.choice([*KINDS, "box"]))

@@ -10,6 +10,7 @@ from rigline.avatar.body import N_PARTS, PARENT, Part
 from rigline.avatar.mesh import vertex_normals
 from rigline_training import garments
 from rigline_training.anny_bodies import AnnyBodies
+from rigline_training.blocky import segment_widths
 from rigline_training.character import Character, Floats, Piece, basis_along
 from rigline_training.lofts import Section, loft, placed
 from rigline_training.posing import bone_directions, deform, random_pose
@@ -177,7 +178,12 @@ def _fitted_solids(
     section = Section(float(rng.choice([2.0, 3.0, 9.0])), int(rng.choice([4, 6, 8, 12])))
     tapered, kind = rng.random() < 0.6, str(rng.choice(KINDS))
     gap = rng.uniform(-0.12, 0.25) if rng.random() < 0.7 else 0.0
-    wide, pieces = rng.uniform(0.8, 1.35), []
+    widths = np.full(N_PARTS, rng.uniform(0.8, 1.35))
+    for first in (Part.LEFT_UPPER_ARM, Part.LEFT_UPPER_LEG):
+        factors = segment_widths(rng)
+        for b in (int(first), int(first) + 3):
+            widths[[b, b + 1]] *= factors
+    pieces = []
     for p in range(N_PARTS):
         mine = body.vertices[body.labels == p]
         if len(mine) < 6:
@@ -185,7 +191,7 @@ def _fitted_solids(
         axes = basis_along(along[p])
         local = (mine - joints[p]) @ axes
         low, high = np.quantile(local, [0.04, 0.96], axis=0)
-        centre, half = (low + high) / 2, (high - low) / 2 * [wide, 1 - gap, wide]
+        centre, half = (low + high) / 2, (high - low) / 2 * [widths[p], 1 - gap, widths[p]]
         if tapered and p != Part.HEAD:
             piece = _tapered(local, centre, half, section, p)
             pieces.append(placed(piece, axes, joints[p]))
