@@ -80,8 +80,8 @@ def boundary_stations(
 ) -> tuple[Floats, Ints]:
     """Ring heights from low to high with a pair of loops at each boundary, and each ring's section.
 
-    ``bounds (k,)`` rising; ``extra`` more loops are spread evenly. Returns the stations and, for each,
-    how many boundaries lie below it.
+    ``bounds (k,)`` rising; ``extra`` more loops are spread evenly. Returns the stations and, for
+    each, how many boundaries lie below it.
     """
     marks = np.concatenate([[low], *[[b - LOOP_GAP, b + LOOP_GAP] for b in bounds], [high]])
     middles = (marks[0::2] + marks[1::2]) / 2
