@@ -15,46 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rigline.avatar.canonical import CanonicalMesh, orientation_views, turned_views
-from rigline.avatar.mesh import TriangleMesh
 from rigline.avatar.segmentation import face_queries
-from rigline.avatar.views import body_views
 from rigline.engine.stage import AssetFile, StageContext
 from rigline.inference.embedded import EmbeddedModels
 from rigline.inference.repository import shipped_repository
 from rigline.pipelines import avatar_stages as stages
 
 
-def ask_orientation(ctx: StageContext, mesh: TriangleMesh) -> None:
-    """All turned copies of all samplings."""
-    for view in orientation_views(mesh, stages.ORIENTATION_SAMPLINGS, stages.SEED):
-        features, neighbours = turned_views(view)
-        ctx.models.infer("avatar_orientation", {"features": features, "neighbours": neighbours})
-
-
-def ask_parts(ctx: StageContext, mesh: CanonicalMesh) -> None:
-    """Parts at every query of every view."""
-    asked = face_queries(mesh)
-    for view in body_views(mesh, stages.PART_SAMPLINGS, stages.SEED):
-        tensors = {
-            "features": view.features[None],
-            "neighbours": view.neighbours[None],
-            "queries": view.to_view(asked.points, asked.normals)[None],
-        }
-        ctx.models.infer("avatar_segmentation", tensors)
-
-
-def ask_joints(ctx: StageContext, mesh: CanonicalMesh) -> None:
-    """Joints of every view."""
-    views = body_views(mesh, stages.JOINT_SAMPLINGS, stages.SEED)
-    tensors = {
-        "features": np.stack([v.features for v in views]),
-        "neighbours": np.stack([v.neighbours for v in views]),
-    }
-    ctx.models.infer("avatar_rigging", tensors)
-
-
-def processor_ms(ask: Callable[[], None]) -> float:
+def processor_ms(ask: Callable[[], object]) -> float:
     """Processor time of one call, in milliseconds."""
     began = time.process_time()
     ask()
@@ -65,9 +33,12 @@ def measure(path: Path, ctx: StageContext) -> Iterator[tuple[str, float]]:
     """Milliseconds of each model for one file."""
     source = stages.ingest(ctx, AssetFile(path.read_bytes(), path.name)).value
     upright = stages.orient(ctx, source).value
-    yield "avatar_orientation", processor_ms(lambda: ask_orientation(ctx, source.mesh))
-    yield "avatar_segmentation", processor_ms(lambda: ask_parts(ctx, upright))
-    yield "avatar_rigging", processor_ms(lambda: ask_joints(ctx, upright))
+    yield "avatar_orientation", processor_ms(lambda: stages.ask_orientation(ctx, source.mesh))
+    yield (
+        "avatar_segmentation",
+        processor_ms(lambda: stages.ask_parts(ctx, upright, face_queries(upright))),
+    )
+    yield "avatar_rigging", processor_ms(lambda: stages.ask_joints(ctx, upright))
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -21,11 +21,17 @@ from rigline.avatar.canonical import (
     vote_orientation,
 )
 from rigline.avatar.likeness import shape_evidence
-from rigline.avatar.mesh import Floats
-from rigline.avatar.segmentation import Segmentation, face_queries, label_evidence, segment
+from rigline.avatar.mesh import Floats, TriangleMesh
+from rigline.avatar.segmentation import (
+    Queries,
+    Segmentation,
+    face_queries,
+    label_evidence,
+    segment,
+)
 from rigline.avatar.skeleton import JointOpinions, Skeleton, join_opinions, joint_evidence
 from rigline.avatar.skinning import SkinWeights, skin, weight_evidence
-from rigline.avatar.views import BodyView, body_views
+from rigline.avatar.views import body_views
 from rigline.engine.stage import AssetFile, Produced, StageContext
 from rigline.formats import SourceModel, read_model
 from rigline.formats.isolation import Isolation, read_isolated
@@ -78,17 +84,8 @@ def ingest(ctx: StageContext, asset: AssetFile) -> Produced[SourceModel]:
 
 def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
     """Find out how the asset stands, and bring it into the canonical frame."""
-    views = orientation_views(ingest.mesh, ORIENTATION_SAMPLINGS, SEED)
-    turned = [turned_views(view) for view in views]
-    answers = ctx.infer_all(
-        "avatar_orientation", [{"features": f, "neighbours": n} for f, n in turned]
-    )
-    found = vote_orientation(
-        np.stack([a["log_probability"] for a in answers]).astype(np.float64),
-        np.stack([a["yaw"] for a in answers]).astype(np.float64),
-        _prior(ingest),
-        VOTE_SHARPNESS,
-    )
+    log_probability, yaw = ask_orientation(ctx, ingest.mesh)
+    found = vote_orientation(log_probability, yaw, _prior(ingest), VOTE_SHARPNESS)
     specks = far_specks(ingest.mesh)
     upright = to_canonical(ingest.mesh, found.upright_from_asset, specks)
     evidence = {
@@ -99,6 +96,18 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
     }
     warning = f"{specks.sum()} vertices of tiny pieces far from the body were not measured."
     return Produced(upright, evidence, [warning] if specks.any() else [])
+
+
+def ask_orientation(ctx: StageContext, mesh: TriangleMesh) -> tuple[Floats, Floats]:
+    """What the model says of each sampling in each turn: log probabilities (s, 24, 24), and cosine
+    and sine of the yaw (s, 24, 2)."""
+    views = orientation_views(mesh, ORIENTATION_SAMPLINGS, SEED)
+    turned = [turned_views(view) for view in views]
+    answers = ctx.infer_all(
+        "avatar_orientation", [{"features": f, "neighbours": n} for f, n in turned]
+    )
+    log_probability = np.stack([a["log_probability"] for a in answers]).astype(np.float64)
+    return log_probability, np.stack([a["yaw"] for a in answers]).astype(np.float64)
 
 
 def _prior(source: SourceModel) -> Floats | None:
@@ -136,10 +145,7 @@ def segment_parts(ctx: StageContext, orient: CanonicalMesh) -> Produced[Segmenta
     """Name the part of every vertex and face."""
     asked = face_queries(orient)
     log_sum, named = np.zeros((len(asked.points), N_PARTS)), []
-    views = body_views(orient, PART_SAMPLINGS, SEED)
-    queries = [view.to_view(asked.points, asked.normals) for view in views]
-    for view, seen in zip(views, _ask_parts(ctx, views, queries), strict=True):
-        opinion = view.parts_from_view(seen)
+    for opinion in ask_parts(ctx, orient, asked):
         log_sum += np.log(np.maximum(opinion, 1e-6))
         named.append(asked.at_corners(opinion.argmax(axis=1).astype(np.uint8)))
     log_mean = log_sum / PART_SAMPLINGS
@@ -149,10 +155,10 @@ def segment_parts(ctx: StageContext, orient: CanonicalMesh) -> Produced[Segmenta
     return Produced(found, label_evidence(orient, found, np.stack(named)))
 
 
-def _ask_parts(
-    ctx: StageContext, views: Sequence[BodyView], queries: Sequence[Floats]
-) -> list[Floats]:
+def ask_parts(ctx: StageContext, mesh: CanonicalMesh, asked: Queries) -> list[Floats]:
     """Part probabilities (q, 15) of each view, asked in pieces so that memory stays bounded."""
+    views = body_views(mesh, PART_SAMPLINGS, SEED)
+    queries = [view.to_view(asked.points, asked.normals) for view in views]
     starts = range(0, len(queries[0]), QUERY_CHUNK)
     answers = ctx.infer_all(
         "avatar_segmentation",
@@ -160,19 +166,39 @@ def _ask_parts(
             {
                 "features": view.features[None],
                 "neighbours": view.neighbours[None],
-                "queries": asked[None, start : start + QUERY_CHUNK],
+                "queries": query[None, start : start + QUERY_CHUNK],
             }
             for start in starts  # pieces of one length in a row: a server may batch the views'
-            for view, asked in zip(views, queries, strict=True)
+            for view, query in zip(views, queries, strict=True)
         ],
     )
     pieces = [answer["probability"][0] for answer in answers]
-    return [np.concatenate(pieces[number :: len(views)]) for number in range(len(views))]
+    return [
+        view.parts_from_view(np.concatenate(pieces[number :: len(views)]))
+        for number, view in enumerate(views)
+    ]
 
 
 def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produced[Skeleton]:
     """Find the fifteen joints; where the file's own are plausible, they are kept."""
-    views = body_views(orient, JOINT_SAMPLINGS, SEED)
+    opinions, humanoid = ask_joints(ctx, orient)
+    kept = keep_joints(ingest.rig, orient, join_opinions(opinions), reuses_rig(ctx))
+    measured = joint_evidence(opinions)
+    measured = {**measured, "expected_error": kept.expected_error(measured["expected_error"])}
+    evidence = {
+        "humanoid": humanoid,
+        **_joint_report(kept.skeleton, measured),
+        "source_rig": kept.state,
+    }
+    for name, gap in zip(PART_NAMES, kept.gaps.tolist(), strict=True):
+        if np.isfinite(gap):
+            evidence["joints"][name]["source_gap"] = gap
+    return Produced(kept.skeleton, evidence, kept.messages)
+
+
+def ask_joints(ctx: StageContext, mesh: CanonicalMesh) -> tuple[JointOpinions, float]:
+    """What each view says of the joints, and how likely the mesh is one standing humanoid."""
+    views = body_views(mesh, JOINT_SAMPLINGS, SEED)
     answer = ctx.models.infer(
         "avatar_rigging",
         {
@@ -185,18 +211,7 @@ def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produc
         np.stack([v.parts_from_view(s) for v, s in zip(views, answer["log_scale"], strict=True)]),
         np.stack([v.parts_from_view(d) for v, d in zip(views, answer["dispersion"], strict=True)]),
     )
-    kept = keep_joints(ingest.rig, orient, join_opinions(opinions), reuses_rig(ctx))
-    measured = joint_evidence(opinions)
-    measured = {**measured, "expected_error": kept.expected_error(measured["expected_error"])}
-    evidence = {
-        "humanoid": float(answer["humanoid"].mean()),
-        **_joint_report(kept.skeleton, measured),
-        "source_rig": kept.state,
-    }
-    for name, gap in zip(PART_NAMES, kept.gaps.tolist(), strict=True):
-        if np.isfinite(gap):
-            evidence["joints"][name]["source_gap"] = gap
-    return Produced(kept.skeleton, evidence, kept.messages)
+    return opinions, float(answer["humanoid"].mean())
 
 
 def _joint_report(skeleton: Skeleton, evidence: Mapping[str, Floats]) -> dict[str, Any]:
