@@ -27,7 +27,7 @@ from rigline_training.train_body import lesson_of, scores_on
 from rigline_training.training_run import run_options, train
 
 SEED, HELD_OUT_SEED = 11, 99
-SHARDS, PER_SHARD = 12, 400
+SHARDS, PER_SHARD = 8, 400
 JUDGED = 300
 
 AVERAGED = 0.98
