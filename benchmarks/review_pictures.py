@@ -52,10 +52,6 @@ def main() -> None:
         installation.ledger.close()
 
 
-def picture_path(out: Path, scheme: str, name: str) -> Path:
-    return out / f"review_{name}_{scheme}.png"
-
-
 def fill(installation: Installation) -> None:
     """Tickets of all samples, and a past in which three people decided about some."""
     draw = random.Random(5)

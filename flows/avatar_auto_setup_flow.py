@@ -106,7 +106,7 @@ def _submitted(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Set up one mesh as an avatar, as a Prefect flow.")
-    parser.add_argument("file", help="GLB, glTF or OBJ")
+    parser.add_argument("file", help="GLB, VRM, glTF (embedded), FBX, OBJ, PLY or STL")
     parser.add_argument("--preset", default="development")
     parser.add_argument("--out", default=".", help="folder for the results (default: here)")
     args = parser.parse_args()

@@ -75,7 +75,10 @@ def avatar_batch(
     """
     if resume is None:
         if not source or not dest:
-            raise InvalidInput("A batch needs a source and a dest, or one to resume.")
+            raise InvalidInput(
+                "A batch needs a source and a dest, or one to resume.",
+                remedy="Fill in source and dest, or resume.",
+            )
         request = Request(
             source, dest, creator, pipeline, tuple(patterns or ()), limit, preset=preset,
             options=filled_in(services(), body_type, proportions, atlas, cage_template),

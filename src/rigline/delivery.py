@@ -87,4 +87,7 @@ def read_asset(source: Path, max_bytes: int) -> bytes:
     except FileNotFoundError as error:
         raise InvalidInput(f"There is no file {source}.", remedy="Check the path.") from error
     except OSError as error:
-        raise InvalidInput(f"{source} cannot be read: {error.strerror}.") from error
+        raise InvalidInput(
+            f"{source} cannot be read: {error.strerror}.",
+            remedy="Check that it is a file that you may read.",
+        ) from error

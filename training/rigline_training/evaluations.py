@@ -19,7 +19,8 @@ from rigline_training.training_run import revision
 LOG = Path(__file__).resolve().parents[1] / "evaluations.jsonl"
 REPOSITORY = LOG.parents[1] / "models_repo"
 METRICS = (
-    "joint_mean", "joint_mean_limb", "pck5", "seg_acc_area", "seg_miou", "weight_l1", "deform_mean",
+    "joint_mean", "joint_mean_limb", "pck5", "seg_acc_area", "seg_miou", "weight_l1",
+    "weight_l1_area", "deform_mean",
 )  # fmt: skip
 
 

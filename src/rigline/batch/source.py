@@ -20,7 +20,7 @@ from rigline.errors import InvalidInput
 from rigline.settings import Settings
 from rigline.storage.s3_location import is_s3
 
-MESHES: Final = ("*.glb", "*.gltf", "*.obj")
+MESHES: Final = tuple(f"*.{kind}" for kind in ("glb", "gltf", "vrm", "fbx", "obj", "ply", "stl"))
 """The files that avatar set-up takes from a source, unless told otherwise."""
 
 

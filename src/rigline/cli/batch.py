@@ -65,7 +65,9 @@ BatchId = Annotated[str, typer.Argument(metavar="ID", help="A batch; list shows 
 def run_command(
     source: Annotated[
         str | None,
-        typer.Argument(help="A folder, s3://bucket/prefix, or a manifest: .csv .jsonl .parquet."),
+        typer.Argument(
+            help="A folder, s3://bucket/prefix, or a manifest: .csv .jsonl .ndjson .parquet."
+        ),
     ] = None,
     dest: Annotated[str | None, typer.Option(help="A folder or s3://bucket/prefix.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many files.")] = None,
@@ -221,7 +223,7 @@ def report_command(
 def replay_command(
     batch_id: BatchId,
     numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="[NUMBER]...", help="Items; by default all.")
+        list[int] | None, typer.Argument(metavar="NUMBER", help="Items; by default all.")
     ] = None,
     kind: Annotated[
         list[FaultKind] | None, typer.Option(help="Only what was given up so; may be repeated.")

@@ -43,13 +43,16 @@ def evaluate_command(
     try:
         for folder in (pred, truth):
             if not folder.is_dir():
-                raise InvalidInput(f"There is no folder {folder}.")
+                raise InvalidInput(f"There is no folder {folder}.", remedy="Check the path.")
         settings = load_settings()
         known = known_truth(truth)
         names = ids.split(",") if ids else known
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise InvalidInput(f"There is no truth for {', '.join(unknown)}.")
+            raise InvalidInput(
+                f"There is no truth for {', '.join(unknown)}.",
+                remedy=f"There is for {', '.join(known)}.",
+            )
         with Progress(console=messages(), transient=True) as progress:
             task = progress.add_task("scoring", total=len(names))
             scored = evaluate(

@@ -46,7 +46,7 @@ States = Annotated[list[JobState] | None, typer.Option("--state", help="May be r
 
 @jobs.command("submit")
 def submit_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What setup takes.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="What setup takes.")],
     creator: Annotated[str | None, typer.Option(help="Whose files; by default yours.")] = None,
     batch: Annotated[str | None, typer.Option(help="The batch that the jobs belong to.")] = None,
     priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Larger goes first.")] = 0,
@@ -91,7 +91,7 @@ def submit_command(
 
 @jobs.command("run")
 def run_command(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Jobs.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Jobs.")] = None,
     every: Annotated[
         bool,
         typer.Option(
@@ -180,7 +180,7 @@ def show_command(
 
 @jobs.command("write")
 def write_command(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Jobs.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")] = Path(),
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Also where a file is there already.")
@@ -215,7 +215,7 @@ def write_command(
 
 @jobs.command("replay")
 def replay_command(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Jobs.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Jobs.")] = None,
     state: States = None,
     batch: Batch = None,
     creator: Annotated[str | None, typer.Option(help="Only jobs of this creator.")] = None,

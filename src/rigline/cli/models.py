@@ -56,9 +56,7 @@ def configure_command(
 def load_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="MODEL...", help="By default those of the stages.", show_default=False
-        ),
+        typer.Argument(metavar="MODEL", help="By default those of the stages.", show_default=False),
     ] = None,
     limit_s: Annotated[float, typer.Option(min=1, help="Time limit for one model.")] = 120.0,
 ) -> None:

@@ -36,7 +36,9 @@ def find_reports(places: Sequence[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for place in places:
         if not place.exists():
-            raise InvalidInput(f"There is no report or folder {shown(place)}.")
+            raise InvalidInput(
+                f"There is no report or folder {shown(place)}.", remedy="Check the path."
+            )
         for path in _reports_in(place):
             found.setdefault(path.resolve(), path)
     if not found:

@@ -47,7 +47,7 @@ policy = typer.Typer(
 def show_policy(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[POLICY]", help="By default the policy that the settings name."),
+        typer.Argument(metavar="POLICY", help="By default the policy that the settings name."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -101,7 +101,7 @@ def simulate_policy(
     reports: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[REPORT...]",
+            metavar="REPORT",
             help="report.json files, or folders that hold them; by default the jobs of the ledger.",
         ),
     ] = None,

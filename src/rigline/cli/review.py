@@ -73,7 +73,7 @@ def show_command(ticket_id: TicketId, as_json: AsJson = False) -> None:
 def claim_command(
     reviewer: Reviewer,
     ticket_id: Annotated[
-        str | None, typer.Argument(metavar="[TICKET]", help="By default the next.")
+        str | None, typer.Argument(metavar="TICKET", help="By default the next.")
     ] = None,
     minutes: Minutes = 30,
     as_json: AsJson = False,

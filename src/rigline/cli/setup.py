@@ -67,7 +67,7 @@ def setup(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="INPUT...", help="GLB, VRM, glTF (embedded), FBX, OBJ, PLY or STL files."
+            metavar="INPUT", help="GLB, VRM, glTF (embedded), FBX, OBJ, PLY or STL files."
         ),
     ],
     out: Annotated[

@@ -32,7 +32,7 @@ STYLES = {"error": "red", "warning": "yellow", "info": "blue"}
 def validate(
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE...", help="Avatars: GLB, glTF (embedded), VRM, FBX."),
+        typer.Argument(metavar="FILE", help="Avatars: GLB, glTF (embedded), VRM, FBX."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write one JSON array instead of a table.")

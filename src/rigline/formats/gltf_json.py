@@ -166,8 +166,3 @@ class JsonObject:
         if child is None:
             self.reject(key, "an object")
         return child
-
-    def has_extension(self, name: str) -> bool:
-        """Whether this object carries the extension."""
-        extensions = self.child("extensions")
-        return extensions is not None and name in extensions.values

@@ -29,6 +29,7 @@ from rigline.formats.source_model import SourceModel
 _Model = TypeVar("_Model", SourceModel, RiggedModel)
 
 REMEDY: Final = "Export the model again in another way, or reduce it; the file may be damaged."
+FREE_MEMORY: Final = "Free memory and try again; RIGLINE_ISOLATE_READERS=false reads without it."
 ATTEMPTS: Final = 2
 GRACE_S: Final = 10.0
 """How much longer than its own limit the server may take before it is given up."""
@@ -129,7 +130,9 @@ class _Server:
                 if answer is not None:
                     return answer
                 self._stop()
-        raise ServiceUnavailable("The process that reads files does not answer.")
+        raise ServiceUnavailable(
+            "The process that reads files does not answer.", remedy=FREE_MEMORY
+        )
 
     def close(self) -> None:
         """End the process."""
@@ -147,7 +150,7 @@ class _Server:
                 )  # fmt: skip
             except OSError as error:
                 raise ServiceUnavailable(
-                    f"The process that reads files cannot be started: {error}"
+                    f"The process that reads files cannot be started: {error}", remedy=FREE_MEMORY
                 ) from error
             self._owner = os.getpid()
         return self._process

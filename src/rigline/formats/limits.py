@@ -9,7 +9,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """Ceilings that every reader checks before it allocates; settings may override each.
+    """Ceilings that every reader checks before it allocates; two of them are settings.
 
     They bound what the file claims (counts, depth) and what reading it costs (bytes, JSON values),
     so that a hostile file ends in ``InvalidInput`` and not in exhausted memory.

@@ -45,6 +45,7 @@ def read_rigged(data: bytes, limits: Limits | None = None) -> RiggedModel:
         raise InvalidInput(
             f"The file has {len(data):,} bytes; at most {limits.max_bytes:,} are read.",
             limit=limits.max_bytes,
+            remedy="Reduce its meshes and textures, or raise RIGLINE_MAX_BYTES.",
         )
     if data.startswith(GLB_MAGIC):
         file = open_glb(data, limits)

@@ -74,7 +74,11 @@ class TritonEndpoint:
             # Not whether it is ready: by default Triton is not while one version of one model did
             # not start, though all others answer. Its metadata list the versions that do.
             if not self._client.is_server_live(client_timeout=timeout_s):
-                raise ServiceUnavailable(f"{self.target} is not live.", endpoint=self.target)
+                raise ServiceUnavailable(
+                    f"{self.target} is not live.",
+                    remedy="Wait until it is up, or look into its log.",
+                    endpoint=self.target,
+                )
             found: set[ServedVersion] = set()
             for contract in CONTRACTS.values():
                 found |= self._versions(contract, timeout_s)
@@ -82,7 +86,9 @@ class TritonEndpoint:
             self._translate(error, "its state")
         if not found:
             raise ServiceUnavailable(
-                f"{self.target} has none of Rigline's models ready.", endpoint=self.target
+                f"{self.target} has none of Rigline's models ready.",
+                remedy="Run rigline models configure on its repository, then rigline models load.",
+                endpoint=self.target,
             )
         return frozenset(found)
 

@@ -121,7 +121,10 @@ class PrefectApi:
                 f"Prefect refused {method} {path}: {error.code} {error.read()[:300]!r}."
             ) from error
         except OSError as error:
-            raise ServiceUnavailable(f"Prefect at {self.url} does not answer: {error}.") from error
+            raise ServiceUnavailable(
+                f"Prefect at {self.url} does not answer: {error}.",
+                remedy="Look into log/prefect.log in RIGLINE_STACK; rigline up starts it again.",
+            ) from error
         return json.loads(said) if said else {}
 
 

@@ -111,7 +111,10 @@ def _stop(plan: Plan, names: Iterable[str], started: Mapping[str, Started], tell
             tell(name, Phase.STOPPED, "killed: it did not end by itself" if name in killed else "")
     left = processes.marked_parts(plan.folder) & {n for wave in waves.values() for n in wave}
     if left:
-        raise ServiceUnavailable(f"Processes of {', '.join(sorted(left))} cannot be ended.")
+        raise ServiceUnavailable(
+            f"Processes of {', '.join(sorted(left))} cannot be ended.",
+            remedy="rigline status shows them; end them as the user who started them.",
+        )
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Any
 
 from rigline.engine.override import Amendment
 from rigline.engine.pipeline import Pipeline
@@ -111,8 +111,6 @@ class JobKind:
 
 JobKinds = Mapping[str, JobKind]
 """Kinds of jobs by the name of their pipeline."""
-
-NO_KINDS: Final[JobKinds] = {}
 
 
 def kind_of(kinds: JobKinds, pipeline: str, version: int | None = None) -> JobKind:

@@ -16,7 +16,7 @@ VALIDATED_PX: Final = 1024
 HELP: Final = MappingProxyType(
     {
         "preset": "development keeps the input's geometry; marketplace makes fifteen closed parts "
-        "(needs rigline[marketplace]).",
+        "(needs Rigline's extra named marketplace).",
         "body_type": "Size table of the marketplace: normal (default), slender or classic.",
         "proportions": "fit (default) stretches head, arms, torso or legs where no scale brings "
         "the body within its size table; keep scales alone. For the marketplace.",

@@ -30,21 +30,19 @@ class Permission(StrEnum):
     SEE = "see"
     REVIEW = "review"
     SEE_ALL = "see_all"
-    GRANT = "grant"
 
 
 PERMISSIONS: Final[Mapping[PersonRole, frozenset[Permission]]] = {
     PersonRole.VIEWER: frozenset({Permission.SEE}),
     PersonRole.REVIEWER: frozenset({Permission.SEE, Permission.REVIEW}),
     PersonRole.LEAD: frozenset({Permission.SEE, Permission.REVIEW, Permission.SEE_ALL}),
-    PersonRole.OPERATOR: frozenset({Permission.SEE, Permission.SEE_ALL, Permission.GRANT}),
+    PersonRole.OPERATOR: frozenset({Permission.SEE, Permission.SEE_ALL}),
 }
 
 _NEEDED: Final[Mapping[Permission, str]] = {
     Permission.SEE: "any role",
     Permission.REVIEW: "the role reviewer or lead",
     Permission.SEE_ALL: "the role lead or operator",
-    Permission.GRANT: "the role operator",
 }
 
 

@@ -1,4 +1,4 @@
-"""A ticket store that lives and dies with its process; for a laptop's session and for tests."""
+"""A ticket store that lives and dies with its process; for tests."""
 
 from __future__ import annotations
 
