@@ -63,6 +63,23 @@ class Done:
             if not r["passed"] and r["severity"] == "error" and r["rule_id"] != OWN_TEMPLATE
         ]
 
+    @property
+    def causes(self) -> dict[str, str]:
+        """By broken rule the rule of the input that the report names, and what was found."""
+        return {
+            f"{c['rule_id']} {c['where']}".strip(): f"{c['input_rule']}: {c['found']}"
+            for c in self.values["explain"]
+        }
+
+    @property
+    def unexplained(self) -> list[str]:
+        """Broken rules for which the report names no rule of the input: ours to mend."""
+        return [words for words in self.errors if words not in self.causes]
+
+    def in_words(self) -> str:
+        """The broken rules, each with its cause in the input, or that there is none."""
+        return "; ".join(f"{e} <- {self.causes.get(e, 'OURS')}" for e in self.errors) or "-"
+
 
 def run(services: Services, path: Path, body_type: str) -> Done:
     """One file through the preset."""
@@ -194,7 +211,7 @@ def main() -> None:
             print(
                 f"{path.stem:20s} {body_type:8s} {len(body.faces):6d} "
                 f"{watertight(done.values['fit'].body):6d} {mean:7.3f} {largest:6.2f} "
-                f"{colour:6.1f} {outline:7.1f} {done.seconds:5.1f} {'; '.join(done.errors) or '-'}",
+                f"{colour:6.1f} {outline:7.1f} {done.seconds:5.1f} {done.in_words()}",
                 flush=True,
             )
     print(f"median time of a first run {np.median(times):.2f} s")

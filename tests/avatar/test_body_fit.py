@@ -11,6 +11,8 @@ import pytest
 from rigline.avatar.body import FLIP, SWAP, Part
 from rigline.avatar.body_fit import MAX_STRETCH, FittedBody, fit_body
 from rigline.avatar.marketplace.rules import BodyType
+from rigline.avatar.marketplace.shape_checks import LEFT_LEG, RIGHT_LEG
+from rigline.avatar.mesh import Floats
 from rigline.avatar.partition import PartedBody, partition_evidence
 from tests.support.parted import parted, synthetic
 
@@ -25,6 +27,33 @@ def with_head(scale: float) -> PartedBody:
 
 def shape(fitted: FittedBody) -> np.ndarray:
     return fitted.vertices * fitted.studs_per_height
+
+
+def with_short_legs(body: PartedBody, scale: float) -> tuple[PartedBody, Floats]:
+    """A body with legs so many times as long, and its joints."""
+    joints = synthetic().joints.copy()
+    legs, hips = [*LEFT_LEG, *RIGHT_LEG], joints[Part.LEFT_UPPER_LEG, 1]
+    share = (1 - scale) * body.weights[:, legs].sum(axis=1)
+    vertices = body.vertices.copy()
+    vertices[:, 1] -= share * (vertices[:, 1] - hips)
+    joints[legs, 1] = hips + scale * (joints[legs, 1] - hips)
+    return replace(body, vertices=vertices), joints
+
+
+def test_a_large_head_on_short_legs_gets_the_one_scale_that_both_can_reach() -> None:
+    body, joints = with_short_legs(with_head(2.2), 0.25)
+    deep = np.array([1.0, 1.0, 1.8])
+    _, done = fit_body(replace(body, vertices=body.vertices * deep), joints * deep, "classic")
+    assert done.broken == ()
+
+
+def test_a_body_that_is_squat_as_a_whole_grows_in_legs_and_torso() -> None:
+    squat = np.array([1.0, 0.4, 1.0])
+    body = parted()
+    body = replace(body, vertices=body.vertices * squat)
+    _, done = fit_body(body, synthetic().joints * squat, "slender")
+    assert done.broken == ()
+    assert done.factors["leg"][1] > 1 < done.factors["torso"][1]
 
 
 @pytest.mark.parametrize("body_type", get_args(BodyType))

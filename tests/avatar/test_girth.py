@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from rigline.avatar.body import PART_NAMES, Part
-from rigline.avatar.girth import CLEAR, MOST_GIRTH, with_girth
+from rigline.avatar.girth import BARELY, CLEAR, MOST_GIRTH, with_girth
 from rigline.avatar.marketplace.coverage_checks import at_attention, covered_shares
 from rigline.avatar.marketplace.shape_checks import LEFT_LEG
 from rigline.avatar.mesh import Floats
@@ -27,9 +27,13 @@ def with_long_foot(scale: float) -> PartedBody:
 
 
 def side_share(body: PartedBody) -> float:
+    return leg_share(body, "side")
+
+
+def leg_share(body: PartedBody, view: str) -> float:
     own = np.isin(body.face_part, LEFT_LEG)
     corners = at_attention(body.vertices, body.faces, body.face_part.astype(np.int64), JOINTS)
-    return covered_shares(corners[own])["side"]
+    return covered_shares(corners[own])[view]
 
 
 def test_a_body_that_fills_its_boxes_stays_as_it_is() -> None:
@@ -49,6 +53,20 @@ def test_a_leg_with_a_long_foot_is_filled_out() -> None:
     assert all(1 / MOST_GIRTH <= f <= MOST_GIRTH for pair in girths.values() for f in pair)
     far = body.weights[:, list(LEFT_LEG)].sum(axis=1) == 0
     np.testing.assert_array_equal(found.vertices[far], body.vertices[far])
+
+
+def test_a_leg_whose_foot_stands_aside_is_filled_out_step_by_step() -> None:
+    """Drawing its parts together would make the box wider still."""
+    body = parted()
+    vertices = body.vertices.copy()
+    shin, foot = body.weights[:, Part.LEFT_LOWER_LEG], body.weights[:, Part.LEFT_FOOT]
+    thin = (vertices[:, 0] - JOINTS[Part.LEFT_LOWER_LEG, 0]) * -0.6
+    vertices[:, 0] += 0.04 * foot + shin * thin
+    body = replace(body, vertices=vertices)
+    assert leg_share(body, "front") < 0.5
+    found, girths = with_girth(body, JOINTS)
+    assert leg_share(found, "front") >= 0.5 * BARELY
+    assert all(1 / MOST_GIRTH <= f <= MOST_GIRTH for pair in girths.values() for f in pair)
 
 
 def test_a_leg_that_would_become_another_is_left_alone() -> None:

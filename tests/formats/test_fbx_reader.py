@@ -122,6 +122,25 @@ def test_without_the_library_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch)
         read_model(fbx_file(BODY))
 
 
+def test_a_mesh_that_two_nodes_show_is_there_twice() -> None:
+    """The library frees a mesh's arrays when they are asked for once more."""
+    data = fbx_file(BODY, skinned=False).decode("ascii")
+    head, at, rest = data.partition("Objects:  {\n")
+    again = '    Model: 20, "Model::Again", "Mesh" {\n        Version: 232\n    }\n'
+    data = head + at + again + rest.replace(
+        "Connections:  {\n", 'Connections:  {\n    C: "OO",20,0\n    C: "OO",1,20\n'
+    )  # fmt: skip
+    once, twice = read_model(fbx_file(BODY, skinned=False)), read_model(data.encode("ascii"))
+    assert [piece.name for piece in twice.primitives] in (["Body", "Again"], ["Again", "Body"])
+    assert len(twice.mesh.faces) == 2 * len(once.mesh.faces)
+    half = len(once.mesh.faces)
+    corners = twice.mesh.vertices[twice.mesh.faces]
+    np.testing.assert_array_equal(corners[:half], corners[half:])
+    assert twice.uvs is not None
+    uvs = twice.uvs[twice.mesh.faces]
+    np.testing.assert_array_equal(uvs[:half], uvs[half:])
+
+
 def test_many_files_are_read_one_after_the_other() -> None:
     """The library frees what is in use; no process must live to see it."""
     data = fbx_file(BODY, MIXAMO, texture=png_image(1))

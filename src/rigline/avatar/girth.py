@@ -7,6 +7,7 @@ its bone and what is wide made narrower, both no more than needed; lengths and j
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -25,11 +26,15 @@ from rigline.avatar.mesh import Floats
 from rigline.avatar.partition import PartedBody
 
 STEP: Final = 1.04
-MOST_GIRTH: Final = 1.36
+MOST_GIRTH: Final = 1.5
 """A limb that would have to be changed by a larger factor is left as it is: it would be another."""
 
 CLEAR: Final = 1.03
-"""By how much a share is brought clear of the limit."""
+BARELY: Final = 1.01
+"""By how much a share is brought clear of the limit, and by how much at least."""
+
+CLIMB: Final = 1.1
+"""The step of the slower search, for one part and axis."""
 
 Girths = dict[str, tuple[float, float]]
 """By what factors parts were changed, across and from front to back, by the part's name."""
@@ -58,13 +63,20 @@ def _filled(
 ) -> Floats | None:
     """``factor`` with what it takes for the parts to cover enough of their box in a view; None
     where too much would have to change. A limb that lacks a part is not touched."""
-    wanted = CLEAR * limit_of("visibility.coverage", "least")
     if not np.isin(parts, body.face_part).all():
         return factor
     own = np.isin(body.face_part, parts)
-    corners = _at_attention(body, joints, _reshaped(body, joints, factor))
-    if covered_shares(corners[own])[view] >= wanted:
+
+    def corners_at(tried: Floats) -> Floats:
+        return _at_attention(body, joints, _reshaped(body, joints, tried))
+
+    def share_at(tried: Floats) -> float:
+        return covered_shares(corners_at(tried)[own])[view]
+
+    wanted = CLEAR * limit_of("visibility.coverage", "least")
+    if share_at(factor) >= wanted:
         return factor
+    corners = corners_at(factor)
     way = 2 * axis  # X across, Z from front to back
     span = {p: _span(corners[body.face_part == p], way) for p in parts}
     whole = _span(corners[own], way)
@@ -73,11 +85,32 @@ def _filled(
         tried = factor.copy()
         for part in parts:
             tried[part, axis] *= np.clip(whole / grown / max(span[part], 1e-9), 1 / grown, grown)
-        corners = _at_attention(body, joints, _reshaped(body, joints, tried))
-        if covered_shares(corners[own])[view] >= wanted:
+        if share_at(tried) >= wanted:
             return tried
         grown *= STEP
-    return None
+    return _climbed(factor, share_at, [(part, axis) for part in parts])
+
+
+def _climbed(
+    factor: Floats, share_at: Callable[[Floats], float], places: list[tuple[int, int]]
+) -> Floats | None:
+    """``factor`` changed step by step where a step helps most, for limbs whose parts do not lie one
+    below the other, so that drawing them together widens the box; None where that does not do."""
+    limit = limit_of("visibility.coverage", "least")
+    best, share = factor, share_at(factor)
+    while share < CLEAR * limit:
+        tries = []
+        for place in places:
+            for step in (CLIMB, 1 / CLIMB):
+                tried = best.copy()
+                tried[place] *= step
+                if 1 / MOST_GIRTH <= tried[place] <= MOST_GIRTH:
+                    tries.append((share_at(tried), tried))
+        found, tried = max(tries, key=lambda pair: pair[0])
+        if found <= share:
+            break
+        best, share = tried, found
+    return best if share >= BARELY * limit else None
 
 
 def _span(corners: Floats, way: int) -> float:

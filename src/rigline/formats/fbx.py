@@ -18,7 +18,7 @@ import numpy as np
 
 from rigline.avatar.mesh import Floats, Ints
 from rigline.errors import InvalidInput
-from rigline.formats.fbx_arrays import ElementGuard, matrix_of, numbers, rows, vectors
+from rigline.formats.fbx_arrays import ElementGuard, kept, numbers, rows, vectors
 from rigline.formats.fbx_materials import FbxMaterialShelf
 from rigline.formats.fbx_rig import FbxBones
 from rigline.formats.gltf_json import clean_text
@@ -32,6 +32,7 @@ from rigline.formats.warning_log import WarningLog
 
 SIGNATURES = (b"Kaydara FBX Binary", b"; FBX")
 CAGE_SUFFIXES = ("_OuterCage", "_InnerCage")
+BONE_SHAPE = "Icosphere"
 REMEDY = "Export it again as FBX 7.4 binary, or as GLB."
 
 
@@ -110,13 +111,21 @@ def _pieces(
         if len(mesh.blend_deformers):
             warnings.add("Blend shapes were left out; the model stands at rest.")
         budget.spend(mesh.num_triangles, min(mesh.num_indices, 3 * mesh.num_triangles))
-        placement = bones.placement(mesh)
-        world = matrix_of(node.geometry_to_world) if placement is None else placement
-        influences = bones.influences(node, mesh, world)
+        world = bones.placement(node, mesh)
+        influences = bones.influences(node, mesh)
         materials = list(guard.all(node.materials))
+        if bones.nodes and influences is None and _is_bone_shape(name) and not materials:
+            warnings.add("Blender's shape for drawing bones was left out.")
+            continue
         for number, piece in pieces_by_material(name, mesh, influences):
             material = materials[number] if number < len(materials) else None
             yield placed(shelf.with_material(piece, material), world)
+
+
+def _is_bone_shape(name: str) -> bool:
+    """Whether a mesh that nothing moves or paints is called as the sphere that Blender's glTF
+    importer draws bones with, which its FBX exporter then writes among the meshes."""
+    return name.split(".")[0] == BONE_SHAPE
 
 
 def pieces_by_material(
@@ -168,7 +177,7 @@ def _triangles(mesh: Any) -> tuple[Ints, Ints]:
 
 def _layer(layer: Any, corners: int) -> tuple[Floats | None, Ints]:
     """The values of a layer, each once, and which of them each corner has."""
-    if not layer.exists:
+    if not kept(layer).exists:
         return None, np.zeros(corners, np.int64)
     found = np.ascontiguousarray(vectors(layer.values), np.float32)
     as_bytes = found.view(np.dtype((np.void, found.itemsize * found.shape[1]))).ravel()

@@ -36,7 +36,9 @@ class FbxBones:
             self.nodes, self._number = [], {}
         places = [matrix_of(node.node_to_world)[:3, 3] for node in self.nodes]
         self._positions: Floats = np.array(places).reshape(-1, 3)
-        self._bound: set[int] = set()
+        self._bound: dict[int, Floats] = {}
+        if self.nodes:
+            self._bind_all(scene)
 
     def position(self, node: Any) -> Floats | None:
         """Where the bind pose has a bone, in the space of the meshes that were asked for; None for
@@ -44,7 +46,7 @@ class FbxBones:
         number = self._number.get(node.typed_id)
         return None if number is None else self._positions[number]
 
-    def influences(self, node: Any, mesh: Any, world_from_geometry: Floats) -> Influences | None:
+    def influences(self, node: Any, mesh: Any) -> Influences | None:
         """Bones and weights of a mesh's vertices; without skin it follows the bone above it."""
         if not self.nodes:
             return None
@@ -65,22 +67,37 @@ class FbxBones:
             vertex.append(own)
             bone_of.append(np.full(len(own), bone))
             weight.append(reals(cluster.weights)[: len(own)])
-            self._bind(bone, matrix_of(cluster.geometry_to_bone), world_from_geometry)
         if not vertex:
             return None
         return _by_vertex(
             np.concatenate(vertex), np.concatenate(bone_of), np.concatenate(weight), count
         )
 
-    def placement(self, mesh: Any) -> Floats | None:
-        """``(4, 4)`` places a skinned mesh in its bind pose; None without skin.
+    def placement(self, node: Any, mesh: Any) -> Floats:
+        """``(4, 4)`` places the mesh of a node in the bind pose.
 
         As in glTF the topmost bone's place counts, with the armature's scale and axes, and the pose
-        of the others does not.
+        of the others does not. What has no skin moves with the bone above it.
         """
         skin = self._guard.first(mesh.skin_deformers)
+        placed = self._carried(node) if skin is None else self._skinned(skin)
+        return matrix_of(node.geometry_to_world) if placed is None else placed
+
+    def _carried(self, node: Any) -> Floats | None:
+        """Where the bind pose of the bone above carries a mesh without skin."""
+        above = self._above(node)
+        if above not in self._bound:
+            return None
+        posed = matrix_of(self.nodes[above].node_to_world)
+        if not np.isfinite(posed).all() or not np.linalg.det(posed[:3, :3]):
+            return None
+        bone_from_geometry = np.linalg.solve(posed, matrix_of(node.geometry_to_world))
+        return np.asarray(self._bound[above] @ bone_from_geometry)
+
+    def _skinned(self, skin: Any) -> Floats | None:
+        """Where the topmost bone of a skin places its mesh."""
         chosen: tuple[int, Floats] | None = None
-        for cluster in self._guard.all(skin.clusters) if skin is not None else ():
+        for cluster in self._guard.all(skin.clusters):
             node = self._guard.one(cluster.bone_node)
             if node is not None:
                 depth = self._depth(node)
@@ -109,13 +126,28 @@ class FbxBones:
             node = self._guard.one(node.parent)
         return -1
 
+    def _bind_all(self, scene: Any) -> None:
+        """Every bone to where the first skin that it is in has it in the bind pose."""
+        for node in self._guard.all(scene.nodes):
+            mesh = self._guard.one(node.mesh)
+            skin = None if mesh is None else self._guard.first(mesh.skin_deformers)
+            if skin is not None:
+                world_from_geometry = self.placement(node, mesh)
+                for cluster in self._guard.all(skin.clusters):
+                    bone = self._guard.one(cluster.bone_node)
+                    if bone is not None:
+                        bone_from_geometry = matrix_of(cluster.geometry_to_bone)
+                        self._bind(
+                            self._number[bone.typed_id], bone_from_geometry, world_from_geometry
+                        )
+
     def _bind(self, bone: int, bone_from_geometry: Floats, world_from_geometry: Floats) -> None:
         """The bone to where the bind pose has it, in the space that its mesh is placed in."""
         sound = np.isfinite(bone_from_geometry).all()
         if bone in self._bound or not sound or not np.linalg.det(bone_from_geometry[:3, :3]):
             return
-        self._positions[bone] = (world_from_geometry @ np.linalg.inv(bone_from_geometry))[:3, 3]
-        self._bound.add(bone)
+        self._bound[bone] = world_from_geometry @ np.linalg.inv(bone_from_geometry)
+        self._positions[bone] = self._bound[bone][:3, 3]
 
 
 def _by_vertex(vertex: Any, bone: Any, weight: Any, count: int) -> Influences | None:

@@ -109,9 +109,8 @@ class _Reader:
             if mesh is None or not mesh.num_faces:
                 continue
             budget.spend(mesh.num_triangles, min(mesh.num_indices, 3 * mesh.num_triangles))
-            placement = self.bones.placement(mesh)
-            world = matrix_of(node.geometry_to_world) if placement is None else placement
-            influences = self.bones.influences(node, mesh, world)
+            world = self.bones.placement(node, mesh)
+            influences = self.bones.influences(node, mesh)
             given = list(self.guard.all(node.materials))
             for number, piece in pieces_by_material(clean_text(node.name), mesh, influences):
                 piece = placed(piece, world)

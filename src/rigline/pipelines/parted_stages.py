@@ -79,7 +79,9 @@ def wrap_cage(ctx: StageContext, fit: FittedBody) -> Produced[OuterCage]:
     laid = fit_cage(skin.vertices, skin.faces, skin.part, fit.joints)
     slack = limit_of("cage.box", "slack") / fit.studs_per_height
     within = boxed(laid, skin.vertices, skin.part, slack)
-    cage = pushed_out(within, skin.vertices, skin.faces, skin.part)
+    outside = pushed_out(within, skin.vertices, skin.faces, skin.part)
+    # What was pushed out through a broad neighbour may have left its own box again.
+    cage = boxed(outside, skin.vertices, skin.part, slack)
     return Produced(cage, cage_evidence(cage, skin.vertices, skin.faces, skin.part))
 
 

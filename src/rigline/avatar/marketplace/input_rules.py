@@ -223,7 +223,7 @@ def _named(body: InputBody, face: int, main: int) -> str:
     """The name of a face's piece; of one that is of the mesh of the ``main`` face, that it is a
     loose one."""
     name, own = body.names[face], body.names[main]
-    return f"a loose piece of {own}" if name == own else name
+    return f"a loose piece of {own or 'the mesh'}" if name == own else name
 
 
 def _extent(bound: Floats) -> Floats:
