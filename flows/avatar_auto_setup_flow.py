@@ -28,6 +28,7 @@ from rigline.jobs.recovery import replay_job
 from rigline.jobs.submission import submit
 from rigline.pipelines.avatar_outcome import avatar_files
 from rigline.pipelines.marketplace_options import MarketplaceOptions
+from tasks.form_help import described
 from tasks.job_tasks import clock, run_job
 from tasks.marketplace_form import (
     AtlasField,
@@ -47,6 +48,7 @@ def _run_name() -> str:
 
 
 @flow(name="avatar_auto_setup", flow_run_name=_run_name, persist_result=False)
+@described
 def avatar_auto_setup(
     file: str,
     preset: Preset = "development",

@@ -12,6 +12,7 @@ from rigline.batch.legs import Wanted
 from rigline.batch.run import Request
 from rigline.errors import InvalidInput
 from tasks.batch_tasks import begun_batch, drive_batch
+from tasks.form_help import described
 from tasks.marketplace_form import (
     AtlasField,
     BodyTypeField,
@@ -53,6 +54,7 @@ def _run_name() -> str:
 
 
 @flow(name="avatar_batch", flow_run_name=_run_name, persist_result=False)
+@described
 def avatar_batch(
     source: Source = None,
     dest: Dest = None,

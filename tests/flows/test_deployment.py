@@ -110,10 +110,17 @@ def test_a_file_that_cannot_be_used_fails_at_once_with_its_reason(
 ) -> None:
     broken = tmp_path / "broken.glb"
     broken.write_bytes(b"glTF and nothing more")
-    run = _run(worker, root, file=str(broken))
+    options = {"preset": "marketplace", "body_type": "slender", "proportions": "keep", "atlas": 512}
+    run = _run(worker, root, file=str(broken), creator="mallory", **options)
     assert run["state"] == "Failed"
     assert "InvalidInput" in run["message"] or "GLB" in run["message"]
     assert run["tasks"]["ingest"] == ["Failed", 1]
+    ledger = Ledger(worker["RIGLINE_DATABASE"])
+    with ledger.reading() as work:
+        (job,) = work.jobs.list(JobFilter(creator="mallory"))
+    ledger.close()
+    assert job.params["fit"] == {"body_type": "slender", "proportions": "keep"}
+    assert job.params["bake"] == {"atlas_px": 512}
 
 
 def test_the_event_of_a_correction_resumes_the_job_from_the_rig_alone(
@@ -219,7 +226,7 @@ def test_every_entrypoint_of_prefect_yaml_loads(root: Path) -> None:
         assert done.stdout.split()[0] == "Flow"
 
 
-def _run(env: dict[str, str], root: Path, **parameters: str) -> dict[str, Any]:
+def _run(env: dict[str, str], root: Path, **parameters: Any) -> dict[str, Any]:
     name = "avatar_auto_setup/default"
     done = subprocess.run(
         [sys.executable, "-c", RUN_SCRIPT, name, json.dumps(parameters)],
