@@ -1,16 +1,22 @@
 """The marketplace preset over characters: rules, shape, looks, watertightness, time.
 
     python -m benchmarks.marketplace [FILE...] [--body-type normal] [--pictures out/marketplace]
+                                     [--khronos] [--rules-only]
 
 Prints a line for each file and body type. Distances are those of the reduced from the unreduced
 parts, in % of the height, before the body is fitted to its size table; "colour" is the mean
 difference of unlit renders from four sides in 0 to 255, "outline" the overlap of the silhouettes.
+``--khronos`` has each file judged by npm's gltf-validator too (``npm ci`` in tests/gltf_validator);
+``--rules-only`` leaves out distances and renders.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
+import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +49,7 @@ CAMERAS = (FRONT, BACK, SIDE, Camera(-90))
 SHOT_PX = 320
 EXPLODED = 0.4
 OWN_TEMPLATE = "cage.template"
+VALIDATOR = Path(__file__).parents[1] / "tests" / "gltf_validator"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +102,23 @@ def run_bytes(services: Services, data: bytes, name: str, body_type: str) -> Don
     seconds = time.perf_counter() - started
     values = {stage: bench.value(pipeline, stage, r.sha256) for stage, r in runs.items()}
     return Done(values, runs, seconds)
+
+
+def khronos_errors(path: Path) -> int:
+    """How many errors Khronos' validator finds in a file."""
+    done = subprocess.run(
+        ["node", "validate.js", str(path.resolve())],
+        cwd=VALIDATOR, capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    return sum(len(errors) for errors in json.loads(done.stdout).values())
+
+
+def khronos_errors_of(glb: bytes) -> int:
+    """The same for a GLB that is no file yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "avatar.glb"
+        path.write_bytes(glb)
+        return khronos_errors(path)
 
 
 def distances(before: PartedBody, after: PartedBody) -> tuple[float, float]:
@@ -186,12 +210,22 @@ def _exploded(body: PartedBody) -> tuple[Floats, Ints]:
     return corners.reshape(-1, 3), np.arange(corners.shape[0] * 3).reshape(-1, 3)
 
 
+def _khronos(args: argparse.Namespace, done: Done) -> str:
+    if not args.khronos:
+        return ""
+    return f" | Khronos: {khronos_errors_of(done.values['assemble'])} errors"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the marketplace preset.")
     parser.add_argument("files", nargs="*", type=Path, help="by default benchmarks/samples/*.glb")
     parser.add_argument("--body-type", choices=BODY_TYPES, help="by default all three")
     parser.add_argument("--pictures", type=Path, help="folder for the picture sheets")
+    parser.add_argument("--khronos", action="store_true", help="ask Khronos' validator too")
+    parser.add_argument("--rules-only", action="store_true", help="no distances, no renders")
     args = parser.parse_args()
+    if args.khronos and not (VALIDATOR / "node_modules").is_dir():
+        parser.error(f"--khronos needs the validator: run npm ci in {VALIDATOR}")
     services = in_memory(open_services())
     files = args.files or sorted(SAMPLES.glob("*.glb"))
     rows, times = [], []
@@ -201,7 +235,10 @@ def main() -> None:
         for body_type in (args.body_type,) if args.body_type else BODY_TYPES:
             done = run(services, path, body_type)
             body: PartedBody = done.values["reduce"]
-            if body_type == (args.body_type or BODY_TYPES[0]):
+            if args.rules_only:
+                mean = largest = colour = outline = np.nan
+                times.append(done.seconds)
+            elif body_type == (args.body_type or BODY_TYPES[0]):
                 mean, largest = distances(done.values["partition"], body)
                 before, after = shots(done.values)
                 colour, outline = differences(before, after)
@@ -211,7 +248,8 @@ def main() -> None:
             print(
                 f"{path.stem:20s} {body_type:8s} {len(body.faces):6d} "
                 f"{watertight(done.values['fit'].body):6d} {mean:7.3f} {largest:6.2f} "
-                f"{colour:6.1f} {outline:7.1f} {done.seconds:5.1f} {done.in_words()}",
+                f"{colour:6.1f} {outline:7.1f} {done.seconds:5.1f} {done.in_words()}"
+                f"{_khronos(args, done)}",
                 flush=True,
             )
     print(f"median time of a first run {np.median(times):.2f} s")

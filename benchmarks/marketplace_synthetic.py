@@ -12,29 +12,23 @@ judged by ``rigline validate``, its parts by manifold3d and, where npm's gltf-va
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.marketplace import BODY_TYPES, Done, run_bytes, watertight
+from benchmarks.marketplace import (
+    BODY_TYPES,
+    VALIDATOR,
+    Done,
+    khronos_errors,
+    run_bytes,
+    watertight,
+)
 from benchmarks.synthetic_characters import synthetic_characters
 from rigline.bootstrap import in_memory, open_services
 from rigline.delivery import write_file
-
-VALIDATOR = Path(__file__).parents[1] / "tests" / "gltf_validator"
-
-
-def khronos_errors(path: Path) -> int:
-    """How many errors Khronos' validator finds in a file."""
-    done = subprocess.run(
-        ["node", "validate.js", str(path.resolve())],
-        cwd=VALIDATOR, capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    return sum(len(errors) for errors in json.loads(done.stdout).values())
 
 
 def main() -> None:
