@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from rigline.avatar.body import N_PARTS, PARENT, TOP_DOWN, Part
 from rigline.avatar.girth import Girths, with_girth
+from rigline.avatar.joint_reach import within_reach
 from rigline.avatar.marketplace.mesh_rules import LARGEST, SMALLEST
 from rigline.avatar.marketplace.rules import BodyType
 from rigline.avatar.marketplace.shape_checks import GROUPS, LIMBS, hanging
@@ -128,6 +129,7 @@ def fit_body(
     broken = _broken(_sizes(vertices, body, placed), studs, limits)
     changed = {g: tuple(f.tolist()) for g, f in factors.items() if not np.allclose(f, 1, atol=1e-3)}
     vertices = with_volume(replace(body, vertices=vertices)).vertices
+    placed = within_reach(body, joints, vertices, placed)
     fitted = _on_floor(body, vertices, placed, studs)
     return fitted, BodyFit(studs, changed, turned, broken, girths)
 
