@@ -66,6 +66,13 @@ def test_missing_parts_explain_everything_in_one_line() -> None:
     assert line.startswith("input.parts: it has no LeftHand, so that mesh.parts, size.largest.head")
 
 
+def test_a_shin_that_was_not_found_above_a_foot_is_no_fault_of_the_input() -> None:
+    body = given()
+    part = np.where(body.part == Part.LEFT_LOWER_LEG, Part.LEFT_UPPER_LEG, body.part)
+    bare = InputBody(body.vertices, body.faces, part, body.joints, body.names)
+    assert input_causes(bare, [broken("skeleton.bone_in_part", Part.LEFT_LOWER_LEG)], []) == []
+
+
 def test_sizes_and_poses_name_what_was_measured() -> None:
     causes = input_causes(
         given(), [broken("size.smallest.leg"), broken("pose.limbs")], ["leg Y 1.2 < 1.4 studs"]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from rigline.avatar.body import N_PARTS, PART_NAMES
+from rigline.avatar.body import N_PARTS, PARENT, PART_NAMES
 from rigline.avatar.marketplace.coverage_checks import ASSETS, at_attention, covered_shares
 from rigline.avatar.marketplace.rules import limit_of
 from rigline.avatar.marketplace.shape_checks import LIMBS
@@ -117,7 +117,7 @@ def _cause(
     worn: Mapping[int, Mapping[str, Ints]],
 ) -> InputCause | None:
     rule, where = str(result["rule_id"]), str(result["where"])
-    missing = [PART_NAMES[p] for p in range(N_PARTS) if not (body.part == p).any()]
+    missing = [PART_NAMES[p] for p in _missing(body.part)]
     if missing:
         return _of(rule, where, "input.parts", f"it has no {', '.join(missing)}")
     concerned = _concerned(result)
@@ -143,6 +143,16 @@ def _cause(
     if rule == "pose.limbs":
         return _of(rule, where, "input.pose", str(result["message"]))
     return None
+
+
+def _missing(part: Ints) -> list[int]:
+    """The parts that no vertex belongs to, nor to any part that hangs on them: a shin that was not
+    found above a foot is no fault of the input."""
+    there = set(np.unique(part).tolist())
+    for number in sorted(there):
+        while (number := PARENT[number]) >= 0:
+            there.add(number)
+    return [p for p in range(N_PARTS) if p not in there]
 
 
 def _of(rule: str, where: str, input_rule: str, found: str) -> InputCause:
