@@ -13,9 +13,6 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from rigline.bootstrap import open_ledger
 from rigline.errors import InvalidInput
 from rigline.settings import load_settings
-from tasks.services import opened_ledger
-from tests.support.avatar_files import avatar_glb
-from tests.support.flawed_avatars import good_avatar
 from tests.support.trivial_jobs import PLACE, write_policy
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("ray_cluster")]
@@ -57,25 +54,6 @@ def test_a_batch_is_one_task_with_a_live_artifact(tmp_path: Path) -> None:
 
     again = avatar_batch(resume=done["batch"])
     assert again == done
-
-
-def test_a_batch_has_the_options_of_the_marketplace(tmp_path: Path) -> None:
-    from flows.avatar_batch_flow import avatar_batch
-
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "poor.glb").write_text("no model")
-    (tmp_path / "mine.glb").write_bytes(avatar_glb(good_avatar()))
-    done = avatar_batch(
-        source=str(tmp_path / "in"), dest=str(tmp_path / "out"), preset="marketplace",
-        body_type="classic", proportions="keep", atlas=256,
-        cage_template=str(tmp_path / "mine.glb"), workers=1,
-    )  # fmt: skip
-    assert (done["published"], done["dead"]) == (0, 1)
-    with opened_ledger() as ledger, ledger.reading() as work:
-        params = work.batches.get(done["batch"]).params
-    assert params["fit"] == {"body_type": "classic", "proportions": "keep"}
-    assert params["bake"] == {"atlas_px": 256}
-    assert params["assemble"]["cage_template"] == params["validate"]["cage_template"]
 
 
 def test_a_batch_of_nothing_is_refused() -> None:
