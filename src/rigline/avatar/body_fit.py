@@ -39,8 +39,8 @@ MAX_STRETCH: Final = 2.2
 OUT_OF_REACH: Final = 100.0
 """What a size beyond the largest stretch weighs, against the squares of the changes within it."""
 
-NEARBY_SCALES: Final = (1.0, 1.05, 0.95, 1.1, 0.9)
-"""What is tried, as shares of the best scale, until the sizes fit."""
+NEARBY_SCALES: Final = (1.05, 0.95, 1.1, 0.9)
+"""What is tried, as shares of the best scale, where that does not bring the sizes to fit."""
 
 ROUNDS: Final = 6
 LENGTH: Final = 1
@@ -121,8 +121,10 @@ def fit_body(
     vertices, placed = body.vertices, joints
     if proportions == "fit":
         turned = _turned(joints)
-        studs = _reached(body, joints, studs, limits)
         vertices, placed = _within(body, joints, studs, limits, factors)
+        if _broken(_sizes(vertices, body, placed), studs, limits):
+            studs, factors = _nearby_scale(body, joints, studs, limits), _unchanged()
+            vertices, placed = _within(body, joints, studs, limits, factors)
         filled, girths = with_girth(replace(body, vertices=vertices), placed)
         if girths:
             vertices, placed = _within(filled, placed, studs, limits, factors)
@@ -138,8 +140,8 @@ def _unchanged() -> Factors:
     return {group: np.ones(3) for group in GROUPS if group != "total"}
 
 
-def _reached(body: PartedBody, joints: Floats, studs: float, limits: Sizes) -> float:
-    """``studs``, or a scale near it with which the groups can be brought within their sizes.
+def _nearby_scale(body: PartedBody, joints: Floats, studs: float, limits: Sizes) -> float:
+    """A scale near ``studs`` with which the groups can be brought within their sizes; else itself.
 
     Where groups blend into each other a stretch does not do all that its factor says.
     """
