@@ -101,6 +101,7 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
         f"{record['options']['device']}; network `{json.dumps(record['network'])}`, seed "
         f"{record['options']['seed']}. "
         + ("It went on from the weights of the version before. " if start else "")
+        + _averaged(record)
         + f"Code `{record['revision']}`, data sha256 `{record['data_sha256'][:16]}`. Commands: "
         "`training/README.md`.\n",
         "On synthetic characters that were not trained on, single view (`paper dolls` are a style "
@@ -114,6 +115,16 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
         text.append(_confidence(extras))
     text.append(f"## Limits\n\n{LIMITS}")
     return "\n".join(part for part in text if part)
+
+
+def _averaged(record: dict[str, Any]) -> str:
+    share = record.get("averaged_share", 1.0)
+    if share == 1.0:
+        return ""
+    return (
+        f"What ships is {share:.0%} of these weights and the rest of those, the share that did "
+        "best on the held-out styles. "
+    )
 
 
 @dataclass(frozen=True)

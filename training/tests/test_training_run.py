@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rigline_training.averaging import between
 from rigline_training.export import MAX_DIFFERENCE, export_orientation
 from rigline_training.exported_weights import load_exported, module_path
 from rigline_training.networks import BodyNetwork, OrientationNetwork
@@ -97,3 +98,11 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
 )
 def test_a_nodes_name_tells_its_module(node: str, path: str) -> None:
     assert module_path(node) == path
+
+
+def test_averaged_weights_lie_between_two_networks() -> None:
+    first = {"w": torch.tensor([0.0, 2.0]), "steps": torch.tensor(3)}
+    last = {"w": torch.tensor([1.0, 4.0]), "steps": torch.tensor(5)}
+    assert between(first, last, 0.25)["w"].tolist() == [0.25, 2.5]
+    assert between(first, last, 1.0)["w"].tolist() == last["w"].tolist()
+    assert between(first, last, 0.25)["steps"] == 5
