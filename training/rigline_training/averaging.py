@@ -19,9 +19,8 @@ import torch
 from torch import Tensor
 
 from rigline_training.exported_weights import load_exported
-from rigline_training.networks import BodyNetwork
 from rigline_training.shards import judges_of
-from rigline_training.train_body import regret_of, scores_on
+from rigline_training.train_body import lesson_of
 from rigline_training.training_run import Scores
 
 SHARES = (0.3, 0.5, 0.7, 0.85, 1.0)
@@ -43,17 +42,15 @@ def main() -> None:
     p.add_argument("--out", type=Path, required=True, help="folder of the averaged run")
     args = p.parse_args()
     state: dict[str, Any] = torch.load(args.run / "best.pt", weights_only=False)
-    net, start = BodyNetwork(**state["config"]).eval(), BodyNetwork(**state["config"])
+    lesson = lesson_of(state["config"], "cpu", judges_of(args.data))
+    net, start, last = lesson.build().eval(), lesson.build(), state["average"]
     load_exported(start, args.start)
-    last, judges = state["average"], judges_of(args.data)
     found: dict[float, tuple[float, Scores, dict[str, Tensor]]] = {}
     for share in SHARES:
         weights = between(start.state_dict(), last, share)
         net.load_state_dict(weights)
-        scores: Scores = {}
-        for prefix, samples in judges.items():
-            scores |= scores_on(net, samples, prefix)
-        found[share] = regret_of(scores), scores, weights
+        scores = lesson.scores(net)
+        found[share] = lesson.regret(scores), scores, weights
         print(json.dumps({"share": share, "regret": found[share][0], **scores}), flush=True)
     share = min(found, key=lambda s: found[s][0])
     regret, scores, state["average"] = found[share]

@@ -74,9 +74,9 @@ def _filled(
         return covered_shares(corners_at(tried)[own])[view]
 
     wanted = CLEAR * limit_of("visibility.coverage", "least")
-    if share_at(factor) >= wanted:
-        return factor
     corners = corners_at(factor)
+    if covered_shares(corners[own])[view] >= wanted:
+        return factor
     way = 2 * axis  # X across, Z from front to back
     span = {p: _span(corners[body.face_part == p], way) for p in parts}
     whole = _span(corners[own], way)
