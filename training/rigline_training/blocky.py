@@ -32,7 +32,7 @@ def figure_joints(
     arm = rng.uniform(0.3, 0.46) * g(0.1) * (0.75 if squat else 1.0)
     foot = min(rng.uniform(0.03, 0.1), 0.4 * leg)
     waist = float(np.clip(rng.normal(0.41, 0.05), 0.28, 0.55))
-    wrist = rng.uniform(0.62 if squat else 0.72, 0.88)
+    wrist = rng.uniform(0.5 if squat else 0.68, 0.88)
     elbow = wrist * rng.uniform(0.44, 0.6)
     joints = np.zeros((N_PARTS, 3))
     joints[Part.LOWER_TORSO, 1] = leg + 0.02 - rng.uniform(0.01, 0.045)
@@ -212,8 +212,16 @@ def _loosened(rng: np.random.Generator, pieces: list[Piece], joints: Floats) -> 
         out.append(replace(piece, vertices=moved, solid=solid))
     if rng.random() < 0.6:
         radius = rng.uniform(0.015, 0.045)
+        sockets = rng.random() < 0.5  # balls held by the part above, or by the one that turns
         out += [
-            solid_piece("ellipsoid", np.full(3, radius), joints[p], p, detail=1, name="ball")
+            solid_piece(
+                "ellipsoid",
+                np.full(3, radius),
+                joints[p],
+                PARENT[p] if sockets else p,
+                detail=1,
+                name="ball",
+            )
             for p in range(3, N_PARTS)
         ]
     return out

@@ -23,6 +23,7 @@ from rigline.avatar.sampling import N_PATCHES, N_POINTS, farthest_points
 from rigline_training.accessories import dressed
 from rigline_training.anny_bodies import AnnyBodies
 from rigline_training.blocky import blocky_character
+from rigline_training.box_people import box_person
 from rigline_training.character import Character, Floats, Ints, Piece, rotation
 from rigline_training.held_out_families import FAMILIES
 from rigline_training.lofted import lofted_character
@@ -33,6 +34,9 @@ NEIGHBOURS_KEPT = 32
 
 SHORTEST_BODY = 0.24
 """Characters whose neck is lower than this share of their height are heads with feet; left out."""
+
+BOX_PEOPLE = 0.25
+"""Share of figures of flush boxes among the characters of primitives."""
 
 FIELDS = ("points", "normals", "labels", "joints", "neighbours", "boundary", "blocky")
 
@@ -77,7 +81,8 @@ class Characters:
         level = float(rng.choice([0.7, 1.0, 1.3]))
         drawn = rng.random()
         if drawn < self._blocky:
-            bare = blocky_character(rng, level)
+            make = box_person if rng.random() < BOX_PEOPLE else blocky_character
+            bare = make(rng, level)
         elif drawn < self._lofted:
             bare = lofted_character(rng, level)
         elif self._bent:

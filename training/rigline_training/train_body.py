@@ -24,8 +24,59 @@ JOINT_WEIGHT = 8.0
 SWAP = torch.tensor(MIRROR)
 
 
+WARPED = 0.7
+"""Share of the samples whose proportions are drawn anew by ``warped``."""
+
+UPRIGHT, OUTWARD = (-0.55, 0.55, 8), (0.0, 0.75, 6)
+"""First and last knot of a warp along a body's height and away from its middle, and how many."""
+
+
+def between_knots(values: Tensor, at: Tensor, knots: tuple[float, float, int]) -> Tensor:
+    """Piecewise linear functions, ``values`` (B, K) at evenly spaced knots, read off at (B, N)."""
+    first, last, count = knots
+    place = (at - first) / (last - first) * (count - 1)
+    low = place.floor().clamp(0, count - 2).long()
+    a, b = values.gather(1, low), values.gather(1, low + 1)
+    return a + (place - low) * (b - a)
+
+
+def drawn_course(b: int, knots: tuple[float, float, int], spread: float) -> Tensor:
+    """(B, K) a rising course from each first knot to the last; its slopes lie about one."""
+    first, last, count = knots
+    slope = torch.exp(torch.randn(b, count - 1) * spread * torch.rand(b, 1))
+    course = torch.cat([torch.zeros(b, 1), slope.cumsum(1)], dim=1)
+    return first + (last - first) * course / (course[:, -1:] + 1e-9)
+
+
+def warped(x: Tensor, n: Tensor, joints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Other proportions for each body: shorter legs, longer hands, a wider trunk.
+
+    Points (B, N, 3) and joints (B, 15, 3) go through the same map, which stretches height and
+    distance from the middle plane section by section, and width and depth by height. Normals
+    (B, N, 3) follow without the shear. Draws more bodies from a sample than turns of it do.
+    """
+    b = len(x)
+    drawn = (torch.rand(b, 1) < WARPED).float()
+    height, away = drawn_course(b, UPRIGHT, 0.45), drawn_course(b, OUTWARD, 0.4)
+    wide, deep = (torch.randn(b, UPRIGHT[2]) * 0.14 * torch.rand(b, 1) for _ in range(2))
+
+    def moved(v: Tensor) -> Tensor:
+        y = v[..., 1]
+        out = between_knots(away, v[..., 0].abs(), OUTWARD) * v[..., 0].sign()
+        out = out * between_knots(wide, y, UPRIGHT).exp()
+        z = v[..., 2] * between_knots(deep, y, UPRIGHT).exp()
+        new = torch.stack([out, between_knots(height, y, UPRIGHT), z], dim=-1)
+        return v + drawn[..., None] * (new - v)
+
+    step = 1e-3
+    slope = torch.stack(
+        [(moved(x + step * e) - moved(x - step * e)) @ e / (2 * step) for e in torch.eye(3)], dim=-1
+    )
+    return moved(x), F.normalize(n / slope.clamp_min(0.05), dim=-1) * (n != 0), moved(joints)
+
+
 def augmented(data: dict[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
-    """A batch, each sample mirrored, turned, stretched and shifted at random.
+    """A batch, each sample mirrored, warped, turned, stretched and shifted at random.
 
     Returns features (B, N, 6), neighbours (B, P, K), labels (B, N), joints (B, 15, 3) and whether a
     point lies near a part boundary (B, N).
@@ -39,6 +90,9 @@ def augmented(data: dict[str, Tensor], index: Tensor) -> tuple[Tensor, ...]:
     x, n = x * side, n * side
     joints = torch.where(mirrored[:, None, None], joints[:, SWAP] * side, joints)
     labels = torch.where(mirrored[:, None], SWAP[labels], labels)
+    x, n, joints = warped(x, n, joints)
+    low, high = x.amin(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)
+    x, joints = ((v - (low + high) / 2) / (high - low)[..., 1:2] for v in (x, joints))
     yaw = torch.randn(b) * 0.14
     turn = torch.zeros(b, 3, 3)
     turn[:, 0, 0], turn[:, 0, 2], turn[:, 1, 1] = yaw.cos(), yaw.sin(), 1
