@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from rigline_training.averaging import between
+from rigline_training.averaging import between, mean_of
 from rigline_training.export import MAX_DIFFERENCE, export_orientation
 from rigline_training.exported_weights import load_exported, module_path
 from rigline_training.networks import BodyNetwork, OrientationNetwork
@@ -106,3 +106,11 @@ def test_averaged_weights_lie_between_two_networks() -> None:
     assert between(first, last, 0.25)["w"].tolist() == [0.25, 2.5]
     assert between(first, last, 1.0)["w"].tolist() == last["w"].tolist()
     assert between(first, last, 0.25)["steps"] == 5
+
+
+def test_the_mean_of_two_runs_lies_halfway() -> None:
+    one = {"w": torch.tensor([0.0, 2.0]), "steps": torch.tensor(3)}
+    other = {"w": torch.tensor([1.0, 4.0]), "steps": torch.tensor(5)}
+    mean = mean_of([one, other])
+    assert mean["w"].tolist() == [0.5, 3.0]
+    assert mean["steps"] == 3
