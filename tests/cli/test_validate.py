@@ -146,6 +146,10 @@ def test_an_avatar_is_judged_as_its_report_says(
     monkeypatch.setenv("RIGLINE_STORE", str(tmp_path / "elsewhere"))
     (entry,) = json.loads(CliRunner().invoke(app, command).stdout)
     assert "lacks the cage template" in entry["error"]
+    (tmp_path / "elsewhere" / "blobs" / sha256[:2] / sha256).mkdir(parents=True)
+    away = CliRunner().invoke(app, command)
+    assert (away.exit_code, away.stdout) == (1, "")
+    assert away.stderr.startswith(f"rigline: The artifact store {tmp_path / 'elsewhere'}")
 
 
 def test_a_report_that_does_not_say_the_tables_is_not_guessed_at(
@@ -181,7 +185,7 @@ def test_a_reader_that_fails_costs_one_file_and_a_missing_one_the_command(
     assert [entry["error"] for entry in json.loads(result.stdout)] == [None, "A reader failed."]
     failure = ServiceUnavailable("The process that reads files does not answer.")
     result = CliRunner().invoke(app, command)
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "rigline: The process that reads files" in result.stderr
 
 

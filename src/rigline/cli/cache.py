@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from rigline.bootstrap import open_ledger, open_store
-from rigline.cli.console import ExitCode, fail
+from rigline.cli.console import fail
 from rigline.engine.garbage import GRACE, Garbage, sweep
-from rigline.errors import InvalidInput, RiglineError, ServiceUnavailable
+from rigline.errors import InvalidInput, RiglineError
 from rigline.settings import Settings, load_settings
 
 OWN_FOLDERS = ("blobs", "keys")
@@ -46,8 +46,6 @@ def cache(
             _show_bucket(settings.store, clear)
         else:
             _show_folder(settings.store_folder, clear)
-    except ServiceUnavailable as error:
-        fail(error, ExitCode.FAILED)
     except RiglineError as error:
         fail(error)
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from rigline.engine.codec import encodable
-from rigline.errors import RiglineError
+from rigline.errors import ReviewConflict, RiglineError, ServiceUnavailable
 
 TABLE_WIDTH = 160
 
@@ -39,7 +39,14 @@ def shown(name: object) -> str:
     return encodable(str(name))
 
 
-def fail(error: RiglineError | str, code: ExitCode = ExitCode.USAGE) -> NoReturn:
-    """Say why nothing could be done, and leave."""
+def fail(error: RiglineError | str, code: ExitCode | None = None) -> NoReturn:
+    """Say why nothing could be done, and leave.
+
+    Without a ``code`` with 1 where the command may well succeed another time, because a service was
+    away or somebody else faster, and with 2 where it is the command that has to change.
+    """
+    if code is None:
+        passing = isinstance(error, ServiceUnavailable | ReviewConflict)
+        code = ExitCode.FAILED if passing else ExitCode.USAGE
     messages().print(f"rigline: {error}", style="red", markup=False)
     raise typer.Exit(int(code))

@@ -10,7 +10,7 @@ import typer
 
 from rigline.bootstrap import open_ledger
 from rigline.cli.console import ExitCode, fail
-from rigline.errors import RiglineError, ServiceUnavailable
+from rigline.errors import RiglineError
 from rigline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ def _asked(question: Callable[[Ledger], Revision]) -> tuple[str, Revision]:
     try:
         ledger = open_ledger(load_settings())
         return ledger.name, question(ledger)
-    except ServiceUnavailable as error:
-        fail(error, ExitCode.FAILED)
     except RiglineError as error:
         fail(error)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rigline.bootstrap import open_ledger
-from rigline.cli.console import ExitCode, fail
-from rigline.errors import ReviewConflict, RiglineError, ServiceUnavailable
+from rigline.cli.console import fail
+from rigline.errors import RiglineError
 from rigline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,5 @@ def opened_ledger() -> Iterator[Ledger]:
             yield ledger
         finally:
             ledger.close()
-    except (ServiceUnavailable, ReviewConflict) as error:
-        fail(error, ExitCode.FAILED)
     except RiglineError as error:
         fail(error)

@@ -9,7 +9,7 @@ import typer
 
 from rigline.backends import open_servers
 from rigline.cli.console import ExitCode, fail
-from rigline.errors import RiglineError, ServiceUnavailable
+from rigline.errors import RiglineError
 from rigline.inference.contracts import STAGE_MODELS, contract_of
 from rigline.inference.repository import shipped_repository
 from rigline.inference.triton_config import Batching, Deployment, configure, outdated
@@ -73,7 +73,5 @@ def load_command(
                 server.load(name, limit_s)
                 found = [v.id for v in server.serving(limit_s) if v.model == name]
                 typer.echo(f"{server.target}: {name} {', '.join(sorted(found))}")
-    except ServiceUnavailable as error:
-        fail(error, ExitCode.FAILED)
     except RiglineError as error:
         fail(error)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rigline.cli.console import ExitCode, fail, messages, results
+from rigline.cli.console import fail, messages, results
 from rigline.errors import InvalidInput, RiglineError, ServiceUnavailable
 from rigline.inference.repository import shipped_repository
 from rigline.inference.server.environment import ServerEnvironment, make_environment
@@ -58,8 +58,6 @@ def serve(
         _run(server)
     except KeyboardInterrupt:
         messages().print("stopped")
-    except ServiceUnavailable as error:
-        fail(error, ExitCode.FAILED)
     except RiglineError as error:
         fail(error)
 

@@ -98,7 +98,7 @@ def setup(
 
     Writes STEM.avatar.glb, STEM.report.json and STEM.preview.png for each input. A bad file stops
     no other. Exit code: 0 when every input gave an avatar (one that needs review too), 1 when some
-    input failed, 2 when the command is wrong.
+    input failed or a service is away, 2 when the command is wrong.
     """
     try:
         plan = [(path, files_of(path, out, output)) for path in inputs]

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rigline.cli.console import ExitCode, fail, messages, results
-from rigline.errors import RiglineError, ServiceUnavailable
+from rigline.errors import RiglineError
 from rigline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _planned(chosen: dict[str, bool], go: Callable[[Plan], None]) -> None:
     except RiglineError as error:
         if error.fields.get("tail"):
             messages().print(error.fields["tail"], markup=False, style="dim")
-        fail(error, ExitCode.FAILED if isinstance(error, ServiceUnavailable) else ExitCode.USAGE)
+        fail(error)
 
 
 class Progress:

@@ -84,8 +84,8 @@ def validate(
     """Check finished avatars, whoever made them, against the published character specification.
 
     Every rule is reported with measure, limit, place, remedy, document and date. Exit code: 0 when
-    no file has errors (warnings do not count), 1 when some file has errors or cannot be read, 2
-    when the command is wrong.
+    no file has errors (warnings do not count), 1 when some file has errors or cannot be read, or
+    when a service is away, 2 when the command is wrong.
     """
     if list_rules:
         typer.echo(rules_page(), nl=False)
