@@ -1,13 +1,23 @@
-"""``rigline schema``: the JSON Schema of report.json."""
+"""``rigline schema``: the JSON Schemas of the documents that others read and write."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
 import typer
 
 from rigline.pipelines.report import Report
+from rigline.review.correction import correction_schema
+
+
+class Document(StrEnum):
+    """What has a published schema, as ``docs/NAME.schema.json``."""
+
+    REPORT = "report"
+    CORRECTION = "correction"
 
 
 def report_schema() -> dict[str, Any]:
@@ -18,6 +28,16 @@ def report_schema() -> dict[str, Any]:
     }
 
 
-def schema() -> None:
-    """Print the JSON Schema of report.json."""
-    typer.echo(json.dumps(report_schema(), indent=2, sort_keys=True))
+SCHEMAS: Final[Mapping[Document, Callable[[], dict[str, Any]]]] = {
+    Document.REPORT: report_schema,
+    Document.CORRECTION: correction_schema,
+}
+
+
+def schema(
+    document: Annotated[
+        Document, typer.Argument(help="report.json, or what a reviewer sends as a correction.")
+    ] = Document.REPORT,
+) -> None:
+    """Print the JSON Schema of report.json or of corrections."""
+    typer.echo(json.dumps(SCHEMAS[document](), indent=2, sort_keys=True))

@@ -245,7 +245,7 @@ def _refused(error: ValidationError) -> InvalidInput:
     name = ".".join(place)
     return InvalidInput(
         f"{where} cannot be used: {f'{name}: ' if name else ''}{first['msg']}, not {shown}.",
-        remedy="docs/correction.schema.json describes the format.",
+        remedy="`rigline schema correction` prints the format.",
         field=name,
         value=shown,
         **fields,
