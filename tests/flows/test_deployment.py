@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -223,7 +224,14 @@ def test_every_entrypoint_of_prefect_yaml_loads(root: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
         )
-        assert done.stdout.split()[0] == "Flow"
+        assert done.stdout.split() == ["Flow", deployment["entrypoint"].rsplit(".", 1)[1]]
+
+
+def test_the_page_on_flows_lists_what_is_deployed_and_what_serves_itself(root: Path) -> None:
+    deployments = yaml.safe_load((root / "prefect.yaml").read_text())["deployments"]
+    deployed = [f"{d['entrypoint'].rsplit('.', 1)[1]}/{d['name']}" for d in deployments]
+    listed = re.findall(r"^\| `(\w+/\w+)`", (root / "docs/flows.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted([*deployed, f"{maintenance.name}/default"])
 
 
 def _run(env: dict[str, str], root: Path, **parameters: Any) -> dict[str, Any]:
