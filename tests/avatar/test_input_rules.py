@@ -63,7 +63,11 @@ def test_missing_parts_explain_everything_in_one_line() -> None:
     bare = InputBody(body.vertices, body.faces, part, body.joints, body.names)
     causes = input_causes(bare, [broken("mesh.parts"), broken("size.largest.head")], [])
     (line,) = in_words(causes)
-    assert line.startswith("input.parts: it has no LeftHand, so that mesh.parts, size.largest.head")
+    assert line == (
+        "input.parts (The model has all fifteen body parts): it has no LeftHand, so that "
+        "mesh.parts, size.largest.head cannot be kept. "
+        "Model the missing parts, or send a whole character."
+    )
 
 
 def test_a_shin_that_was_not_found_above_a_foot_is_no_fault_of_the_input() -> None:

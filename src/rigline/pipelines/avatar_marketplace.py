@@ -36,7 +36,7 @@ AVATAR_MARKETPLACE = Pipeline(
         Stage("validate", 3, ("assemble",), assembly.validate,
               json_codec("validation.json"), {"preset": "marketplace"},
               artifacts=("cage_template",)),
-        Stage("explain", 2, ("ingest", "orient", "rig", "skin", "fit", "validate"), parted.explain,
+        Stage("explain", 3, ("ingest", "orient", "rig", "skin", "fit", "validate"), parted.explain,
               json_codec("causes.json"), {"body_type": "normal"}),
         Stage("picture", 1, ("fit", "cage"), parted.picture, bytes_codec("preview.png")),
     ),

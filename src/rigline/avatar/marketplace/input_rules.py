@@ -75,12 +75,14 @@ class InputCause:
 
 
 def in_words(causes: Sequence[InputCause]) -> list[str]:
-    """A line for each breach of the input, with the published rules that it breaks."""
+    """A line for each breach of the input: the rule and what it asks, what was found, the published
+    rules that it breaks, and what can be done."""
     breaches: dict[tuple[str, str, str], list[str]] = {}
     for cause in causes:
         breaches.setdefault((cause.input_rule, cause.found, cause.remedy), []).append(cause.rule_id)
     return [
-        f"{rule}: {found}, so that {', '.join(broken)} cannot be kept. {remedy}"
+        f"{rule} ({INPUT_RULES[rule].title}): {found}, so that {', '.join(broken)} cannot be kept. "
+        f"{remedy}"
         for (rule, found, remedy), broken in breaches.items()
     ]
 
