@@ -39,6 +39,11 @@ def welded_faces(part: int) -> Ints:
     return topology.twin[topology.faces[topology.face_slices[part]]]
 
 
+def rings_of(cage: Floats, part: int) -> Floats:
+    """The rings ``(R, S + 1, 3)`` of a part, without its poles."""
+    return cage[template().vertex_slices[part]][1:-1].reshape(RINGS[part], -1, 3)
+
+
 def signed_volume(vertices: Floats, faces: Ints) -> float:
     a, b, c = (vertices[faces[:, k]] - vertices[faces].mean(axis=(0, 1)) for k in range(3))
     return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
@@ -189,17 +194,16 @@ def test_seam_vertices_coincide_and_facing_rings_meet() -> None:
     np.testing.assert_array_equal(cage, cage[topology.twin])
     for part in range(N_PARTS):
         if CHILD[part] >= 0:
-            ours = cage[topology.rings_of(part)].reshape(RINGS[part], -1, 3)[-1]
-            theirs = cage[topology.rings_of(CHILD[part])].reshape(RINGS[CHILD[part]], -1, 3)[0]
+            ours = rings_of(cage, part)[-1]
+            theirs = rings_of(cage, CHILD[part])[0]
             np.testing.assert_array_equal(ours, theirs)
 
 
 def test_rings_surround_the_bone_without_twist() -> None:
     """Neighbouring rings turn together: no vertex has its nearest neighbour far around the ring."""
     cage = fit(box_body(segments=4))
-    topology = template()
     for part in range(3, N_PARTS):
-        rings = cage[topology.rings_of(part)].reshape(RINGS[part], -1, 3)[:, :-1]
+        rings = rings_of(cage, part)[:, :-1]
         gap = np.linalg.norm(rings[:-1, :, None] - rings[1:, None], axis=3)
         turn = (gap.argmin(axis=2) - np.arange(gap.shape[1])) % gap.shape[1]
         assert (np.minimum(turn, gap.shape[1] - turn) <= 1).all()

@@ -88,27 +88,6 @@ def test_parameters_for_a_stage_that_is_not_there_are_refused() -> None:
         diamond().with_params({"lift": {"side": 2}})
 
 
-@pytest.mark.parametrize(
-    ("name", "dependents"),
-    [
-        (ASSET, {"read", "left", "right", "join", "label"}),
-        ("read", {"left", "right", "join"}),
-        ("left", {"join"}),
-        ("join", set()),
-        ("label", set()),
-    ],
-)
-def test_what_depends_on_a_stage_is_all_that_follows_from_it(
-    name: str, dependents: set[str]
-) -> None:
-    assert diamond().dependents_of(name) == dependents
-
-
-def test_a_moved_joint_touches_skin_cage_and_what_shows_them() -> None:
-    touched = AVATAR_AUTO_SETUP.dependents_of("rig")
-    assert touched == {"skin", "cage", "attach", "assemble", "validate", "picture"}
-
-
 def test_no_two_stages_of_avatar_set_up_share_a_file_name() -> None:
     names = [s.codec.file_name for s in AVATAR_AUTO_SETUP]
     assert len(set(names)) == len(names)

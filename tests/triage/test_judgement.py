@@ -289,9 +289,9 @@ def test_an_override_moves_the_threshold_of_those_it_names(
 def test_an_accepted_job_may_be_audited_and_keeps_its_verdict() -> None:
     all_audited = policy(orient=[MARGIN]).model_copy(update={"audit_rate": 1.0})
     fine = judge({"orient": {"margin": 1.0}}, all_audited, Subject("job"))
-    assert (fine.verdict, fine.audit, fine.needs_person, fine.flagged) == ("accept", True, True, ())
+    assert (fine.verdict, fine.audit, fine.flagged) == ("accept", True, ())
     doubtful = judge({"orient": {"margin": 0.1}}, all_audited, Subject("job"))
-    assert (doubtful.verdict, doubtful.audit, doubtful.needs_person) == ("review", False, True)
+    assert (doubtful.verdict, doubtful.audit) == ("review", False)
 
 
 def test_the_audit_does_not_know_the_confidence() -> None:

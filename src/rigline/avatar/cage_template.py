@@ -56,11 +56,6 @@ class CageTemplate:
         """C, the same for every character."""
         return len(self.part)
 
-    def rings_of(self, part: int) -> slice:
-        """The vertices of a part without its poles: R·(S + 1) of them, ring by ring."""
-        whole = self.vertex_slices[part]
-        return slice(whole.start + 1, whole.stop - 1)
-
     @property
     def is_pole(self) -> Bools:
         """``(C,)`` bool: the two vertices that cap each part."""

@@ -64,11 +64,3 @@ class Pipeline:
     def artifact_params(self) -> frozenset[str]:
         """sha256 of all artifacts that parameters of the stages name."""
         return frozenset(sha for stage in self.stages for sha in stage.artifact_params.values())
-
-    def dependents_of(self, name: str) -> frozenset[str]:
-        """The stages whose output can change when that of ``name`` does; itself left out."""
-        touched = {name}
-        for stage in self.stages:
-            if touched & set(stage.inputs):
-                touched.add(stage.name)
-        return frozenset(touched - {name})

@@ -48,11 +48,6 @@ class Judgement:
     audit_rate: float = 0.0
     priority: int = 0
 
-    @property
-    def needs_person(self) -> bool:
-        """Whether the job goes to the review queue, in doubt or for the audit."""
-        return self.verdict == "review" or self.audit
-
 
 def judge(
     evidence: JobEvidence,

@@ -100,11 +100,6 @@ class TritonServer:
         """The server's process, while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    @property
-    def shared_memory(self) -> frozenset[Path]:
-        """What the server has of it, as far as is known."""
-        return frozenset(self._regions)
-
     def start(self, ready_limit_s: float = READY_LIMIT_S) -> None:
         """Start the server and return when all its models answer.
 
