@@ -1,19 +1,21 @@
 """Ways to skin compared: label diffusion (ours), bone heat, geodesic voxels, the closest bone.
 
-    python -m benchmarks.skinning [--out out/skinning]
+    python -m benchmarks.skinning [--truth DIR --input DIR] [--out out/skinning]
 
 Each gets the true skeleton (and ours the true labels), then what the models found. Characters are
-two synthetic bodies of fifteen rigid pieces, whose true weights are their pieces, and the twelve of
-``../shared/eval`` where that is there. L1 is the mean over the vertices of the distance between the
-15-part weight vectors, 0 to 2; unweighted vertices count 1. Bones that a rig lacks are left out.
+two synthetic bodies of fifteen rigid pieces, whose true weights are their pieces, and those that
+people rigged: ``ID.npz`` in the folder of truth, as ``rigline eval`` reads it, and ``ID.glb`` in
+the folder of inputs. L1 is the mean over the vertices of the distance between the 15-part weight
+vectors, 0 to 2; unweighted vertices count 1. Bones that a rig lacks are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +36,6 @@ from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 from tests.support.bodies import box_body, capsule_body
 from tests.support.glb_files import plain_glb
 
-EVALUATION = Path(__file__).resolve().parents[2] / "shared" / "eval"
 FAILED_FROM = 0.99
 """Share of vertices without weights from which a character counts as failed."""
 OTHERS: dict[str, Callable[[Floats, Ints, Floats], Floats]] = {
@@ -59,14 +60,35 @@ class Character:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ways to skin compared.")
+    parser.add_argument("--truth", type=Path, metavar="DIR", help="folder with ID.npz")
+    parser.add_argument("--input", type=Path, metavar="DIR", help="folder with ID.glb")
     parser.add_argument("--out", type=Path, default=Path("out/skinning"))
     parser.add_argument("--only", nargs="*", help="names of characters")
     args = parser.parse_args()
-    characters = (one for one in (*synthetic(), *evaluation()) if _chosen(one, args.only))
+    pairs = _pairs(parser, args.truth, args.input)
+    if not pairs:
+        print("Without --truth and --input: synthetic characters alone.", file=sys.stderr)
+    characters = (one for one in (*synthetic(), *rigged(pairs)) if _chosen(one, args.only))
     rows = [row for one in characters for row in compared(one)]
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "skinning.json").write_text(json.dumps(rows, indent=2))
     print(table(rows))
+
+
+def _pairs(
+    parser: argparse.ArgumentParser, truth: Path | None, inputs: Path | None
+) -> dict[Path, Path]:
+    """The files of truth, each with the input that it is about; none without the two folders."""
+    if truth is None and inputs is None:
+        return {}
+    if truth is None or inputs is None:
+        parser.error("--truth and --input go together")
+    pairs = {path: inputs / f"{path.stem}.glb" for path in sorted(truth.glob("*.npz"))}
+    if not pairs:
+        parser.error(f"there is no ID.npz in {truth}")
+    if lost := [str(path) for path in pairs.values() if not path.is_file()]:
+        parser.error(f"there is no {', '.join(lost)}")
+    return pairs
 
 
 def _chosen(one: Character, only: list[str] | None) -> bool:
@@ -82,15 +104,15 @@ def synthetic() -> Iterator[Character]:
         )  # fmt: skip
 
 
-def evaluation() -> Iterator[Character]:
-    """The twelve, if they are here."""
-    for path in sorted(EVALUATION.glob("truth/*.npz")):
+def rigged(pairs: Mapping[Path, Path]) -> Iterator[Character]:
+    """Characters that people rigged: files of truth, each with its file of input."""
+    for path, source in pairs.items():
         truth = read_truth(path)
         joints = np.where(truth.rig.joint_valid[:, None], truth.rig.joints, np.nan)
-        glb = (EVALUATION / "input" / f"{path.stem}.glb").read_bytes()
         yield Character(
-            "twelve", path.stem, glb, truth.rig.part, joints, truth.rig.weights, truth.merge
-        )
+            "rigged", path.stem, source.read_bytes(), truth.rig.part, joints, truth.rig.weights,
+            truth.merge,
+        )  # fmt: skip
 
 
 def compared(one: Character) -> Iterator[dict[str, object]]:
