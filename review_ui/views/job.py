@@ -12,6 +12,7 @@ from review_ui.office import now, office
 from review_ui.presenters.job import STATE_COLOURS, facts_of, history_of, stage_rows
 from review_ui.presenters.wording import plain
 from rigline.desk.ticket_page import JobPage, job_page, latest_runs
+from rigline.engine.job import JobState
 from rigline.errors import RiglineError
 from rigline.review.access import may_open
 
@@ -49,7 +50,7 @@ def _head(page: JobPage, pages: Mapping[str, Any]) -> None:
         if st.button("Inbox", type="tertiary", shortcut="I"):
             st.switch_page(pages["inbox"])
     if page.job.error:
-        st.error(plain(page.job.error))
+        (st.info if page.job.state == JobState.CANCELLED else st.error)(plain(page.job.error))
 
 
 def _facts(page: JobPage) -> None:

@@ -15,6 +15,7 @@ from rigline.db.ledger import Ledger
 from rigline.engine.batch import BatchLimits, BatchState, FaultKind, ItemState
 from rigline.engine.job import JobAction, JobState
 from rigline.errors import ReviewConflict, ServiceUnavailable
+from rigline.jobs.cancellation import cancel
 from tests.support.batch_office import BatchOffice
 from tests.support.small_jobs import Killed, MortalLedger
 
@@ -265,7 +266,7 @@ def test_a_job_that_somebody_else_has_run_is_left_to_them(office: BatchOffice) -
         for errand in order.errands:
             with office.ledger.transaction() as work:
                 job = work.jobs.get(errand.job_id)
-                work.jobs.transition(job, JobAction.CANCEL, office.clock())
+                work.jobs.transition(job, JobAction.CANCEL, office.clock(), error="not wanted")
         return False
 
     office.drive(batch, loses=finished_elsewhere)
@@ -273,6 +274,26 @@ def test_a_job_that_somebody_else_has_run_is_left_to_them(office: BatchOffice) -
     assert one.item.state == ItemState.DONE
     assert one.job is not None
     assert one.job.state == JobState.CANCELLED
+
+
+def test_an_item_whose_job_is_cancelled_is_not_begun_again(office: BatchOffice) -> None:
+    office = replace(office, limits=BatchLimits(attempts=1))
+    office.write(TEXTS[:1])
+    batch = office.begin()
+
+    def dies(order: Order) -> bool:
+        raise Killed
+
+    with pytest.raises(Killed):
+        office.drive(batch, loses=lambda order: bool(order.errands) and dies(order))
+    (one,) = office.items(batch, ItemState.RUNNING)
+    assert one.job_id is not None
+    cancel(office.ledger, one.job_id, "carol", office.clock())
+    assert office.drive(batch).other == 1
+    (ended,) = office.outcomes(batch)
+    assert (ended.item.state, ended.dead) == (ItemState.DONE, None)
+    assert ended.job is not None
+    assert ended.job.state == JobState.CANCELLED
 
 
 def test_dead_letters_are_taken_back(ledger: Ledger, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rigline.cli import app, ledger_session
+from rigline.cli.jobs import user_name
 from rigline.db.ledger import Ledger
 from rigline.pipelines.cage_template_file import TEMPLATE_CODEC
 from rigline.review.ticket import UNDO_WINDOW
@@ -171,6 +172,41 @@ def test_a_broken_file_fails_with_its_reason_and_is_put_back(broken: Path, tmp_p
     assert (again.exit_code, "is queued" in again.stderr) == (1, True)
 
 
+def test_cancelled_jobs_are_left_alone_until_submitted_again(broken: Path, tmp_path: Path) -> None:
+    (failed,) = answer("jobs", "submit", broken)
+    answer("jobs", "run", "--all", code=1)
+    (job,) = answer("jobs", "submit", SAMPLE)
+    slip = run("jobs", "cancel", job["id"], "x")
+    assert (slip.exit_code, "no job 'x'" in slip.stderr) == (2, True)
+    assert answer("jobs", "show", job["id"])["state"] == "queued"
+    ids, why = (failed["id"], job["id"]), ("--reason", "wrong [file]", "--as", "carol")
+    mixed = run("jobs", "cancel", *ids, *why)
+    assert (mixed.exit_code, "is failed: there is nothing left" in mixed.stderr) == (1, True)
+    (gone,) = answer("jobs", "list", "--state", "cancelled")
+    assert (gone["id"], gone["error"]) == (job["id"], "Cancelled by carol: wrong [file]")
+    assert gone["error"] in mixed.stdout
+    assert gone["error"] in run("jobs", "show", job["id"]).stdout
+    assert answer("jobs", "cancel", job["id"], RIGLINE_REVIEWER="dave") == [gone]
+    assert answer("jobs", "run", "--all") == []
+    assert answer("jobs", "run", job["id"], code=1) == [gone]
+    assert run("jobs", "write", job["id"], "--out", tmp_path).exit_code == 1
+    (again,) = answer("jobs", "submit", SAMPLE)
+    assert (again["id"], again["state"], again["error"]) == (job["id"], "queued", "")
+    (gone,) = answer("jobs", "cancel", job["id"])
+    assert gone["error"] == f"Cancelled by {user_name()}."
+
+
+def test_the_ticket_of_a_cancelled_job_is_withdrawn(tmp_path: Path) -> None:
+    job, ticket = in_review(tmp_path)
+    answer("review", "claim", ticket, "--as", "ann")
+    answer("jobs", "cancel", job)
+    assert answer("review", "list") == []
+    assert answer("review", "show", ticket)["state"] == "withdrawn"
+    assert [t["id"] for t in answer("review", "list", "--state", "withdrawn")] == [ticket]
+    late = run("review", "approve", ticket, "--as", "ann")
+    assert (late.exit_code, "its job has been cancelled" in late.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -180,6 +216,8 @@ def test_a_broken_file_fails_with_its_reason_and_is_put_back(broken: Path, tmp_p
         ("jobs", "show", "x"),
         ("jobs", "replay"),
         ("jobs", "replay", "--state", "published"),
+        ("jobs", "cancel"),
+        ("jobs", "cancel", "x"),
         ("review", "show", "x"),
         ("review", "claim"),
         ("review", "claim", "--as", " "),

@@ -29,18 +29,18 @@ LEGAL = {
     "published": {"reopen": "in_review"},
     "rejected": {"reopen": "in_review"},
     "failed": {"retry": "queued"},
-    "cancelled": {},
+    "cancelled": {"resubmit": "queued"},
 }  # fmt: skip
 """Written out once more, by the states, so that a slip in the table shows."""
 
 
 def job_in(state: JobState) -> Job:
-    error = "the disk is full" if state in (JobState.PARKED, JobState.FAILED) else ""
+    error = "the disk is full" if state in ("parked", "failed", "cancelled") else ""
     return Job("j1", "p", 1, "a" * 64, "carol", NOW, NOW, state=state, error=error, version=4)
 
 
 def error_of(action: JobAction) -> str:
-    return "no answer" if action in (JobAction.PARK, JobAction.FAIL) else ""
+    return "no answer" if action in ("park", "fail", "cancel") else ""
 
 
 @pytest.mark.parametrize("action", JobAction)
@@ -70,8 +70,14 @@ def test_a_judgement_stays_until_there_is_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "error"), [(JobAction.PARK, ""), (JobAction.FAIL, ""), (JobAction.PUBLISH, "no")]
-)
-def test_an_error_goes_with_failures_and_with_nothing_else(action: JobAction, error: str) -> None:
+    ("action", "error"),
+    [
+        (JobAction.PARK, ""), (JobAction.FAIL, ""), (JobAction.CANCEL, ""),
+        (JobAction.PUBLISH, "no"),
+    ],
+)  # fmt: skip
+def test_an_error_goes_with_failures_and_cancellations_and_with_nothing_else(
+    action: JobAction, error: str
+) -> None:
     with pytest.raises(ContractViolation, match="error"):
         advance(job_in(JobState.RUNNING), action, NOW, error=error)

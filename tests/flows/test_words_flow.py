@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -17,13 +18,16 @@ from rigline.bootstrap import open_services, pipeline_named
 from rigline.db.outbox import Message
 from rigline.db.reviewing import record_decision
 from rigline.engine.job import Job
+from rigline.engine.pipeline import Pipeline
+from rigline.engine.stage_run import StageRun
+from rigline.jobs.cancellation import cancel
 from rigline.jobs.preview import parsed_corrections
 from rigline.jobs.results import results_of
 from rigline.jobs.submission import submit
 from rigline.review import queue
 from rigline.review.decision import Approval, Corrections, Decision
 from rigline.review.ticket import UNDO_WINDOW
-from tasks import maintenance_tasks
+from tasks import maintenance_tasks, stage_tasks
 from tasks.services import opened_ledger
 from tests.support.tickets import ANN, LEASE
 from tests.support.words import POLICY
@@ -56,6 +60,28 @@ def doubted(text: str = "one two three") -> Job:
         )  # fmt: skip
         assert words(job.id) == "in_review"
         return job
+
+
+def test_a_job_that_is_cancelled_meanwhile_ends_its_flow_run_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    services, run_stage = open_services(), stage_tasks.run_corrected
+    with opened_ledger() as ledger:
+        job = submit(
+            ledger, services, b"one two", "text.txt", creator="carol", now=datetime.now(UTC),
+            pipeline=pipeline_named(services, "words"),
+        )  # fmt: skip
+
+        def somebody_cancels(pipeline: Pipeline, stage: str, *rest: Any) -> StageRun:
+            if stage == "split":
+                cancel(ledger, job.id, "carol", datetime.now(UTC))
+            return run_stage(pipeline, stage, *rest)
+
+        monkeypatch.setattr(stage_tasks, "run_corrected", somebody_cancels)
+        assert words(job.id) == "cancelled"
+        with ledger.reading() as work:
+            assert work.jobs.get(job.id).error == "Cancelled by carol."
+            assert "split" not in [run.stage for run in work.jobs.runs(job.id)]
 
 
 def decided(job: Job, decision: Decision, decision_id: str) -> None:

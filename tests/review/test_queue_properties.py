@@ -32,18 +32,22 @@ from tests.support.tickets import ANN, BOB, LEASE, LIZ, NOW, action, open_ticket
 
 N_TICKETS = 2
 EDGES = {
-    "open": {"claimed", "open"},
-    "claimed": {"open", "held", "escalated", "decided"},
-    "held": {"open", "escalated"},
-    "escalated": {"claimed", "escalated"},
-    "decided": {"claimed", "closed"},
-    "closed": {"open"},
+    "open": {"claimed", "open", "withdrawn"},
+    "claimed": {"open", "held", "escalated", "decided", "withdrawn"},
+    "held": {"open", "escalated", "withdrawn"},
+    "escalated": {"claimed", "escalated", "withdrawn"},
+    "decided": {"claimed", "closed", "withdrawn"},
+    "closed": {"open", "withdrawn"},
+    "withdrawn": {"open"},
 }
 """Where a ticket may go from each state. It stays by a rise in priority, and by a heartbeat, which
 the audit does not mention."""
 
-FREEING = {
-    ActionKind.RELEASE, ActionKind.EXPIRE_LEASE, ActionKind.HOLD, ActionKind.SKIP,
+UNASKED = {ActionKind.EXPIRE_LEASE, ActionKind.WITHDRAW}
+"""Takes a ticket from whoever has it, without their word."""
+
+FREEING = UNASKED | {
+    ActionKind.RELEASE, ActionKind.HOLD, ActionKind.SKIP,
     ActionKind.ESCALATE, ActionKind.APPROVE, ActionKind.CORRECT, ActionKind.REJECT,
 }  # fmt: skip
 WAITS = [timedelta(seconds=1), UNDO_WINDOW / 6, UNDO_WINDOW, LEASE, OVERDUE_AFTER]
@@ -134,7 +138,7 @@ class ReviewQueue(RuleBasedStateMachine):
             assert actor.name == known.decided[0]
             assert self.now < known.decided[1] + timedelta(seconds=30)
             self.took(ticket_id, actor)
-        elif kind == ActionKind.HEARTBEAT or kind in FREEING - {ActionKind.EXPIRE_LEASE}:
+        elif kind == ActionKind.HEARTBEAT or kind in FREEING - UNASKED:
             assert (actor.name, token) == (known.holder, known.tokens[-1])
         elif kind == ActionKind.RAISE_PRIORITY:
             assert actor == SYSTEM

@@ -12,7 +12,15 @@ from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
 from rigline.review import actions as act
 from rigline.review.actions import ActionKind, HolderAction
 from rigline.review.decision import DecisionKind
-from rigline.review.ticket import PREFERENCE, SYSTEM, UNDO_WINDOW, Actor, Role, TicketState
+from rigline.review.ticket import (
+    OVERDUE_AFTER,
+    PREFERENCE,
+    SYSTEM,
+    UNDO_WINDOW,
+    Actor,
+    Role,
+    TicketState,
+)
 from rigline.review.transitions import apply, legal_actions
 from tests.support.tickets import (
     ACTOR_OF,
@@ -31,23 +39,25 @@ from tests.support.tickets import (
 
 # Who may (r reviewer, l lead, s system), and the state that follows; - where nobody may.
 EXPECTED = """
-                 open         claimed       held      escalated   decided     closed
-claim            rl:claimed   -             -         l:claimed   -           -
-heartbeat        -            rl:claimed    -         -           -           -
-release          -            rl:open       -         -           -           -
-expire_lease     -            s:open        -         -           -           -
-hold             -            rl:held       -         -           -           -
-wake             -            -             rls:open  -           -           -
-skip             -            rl:open       -         -           -           -
-escalate         -            r:escalated   -         -           -           -
-approve          -            rl:decided    -         -           -           -
-correct          -            rl:decided    -         -           -           -
-reject           -            rl:decided    -         -           -           -
-undo             -            -             -         -           rl:claimed  -
-settle           -            -             -         -           s:closed    -
-return_to_queue  -            -             -         -           -           s:open
-reopen           -            -             -         -           -           l:open
-raise_priority   s:open       -             -         s:escalated -           -
+                open        claimed     held        escalated   decided     closed      withdrawn
+claim           rl:claimed  -           -           l:claimed   -           -           -
+heartbeat       -           rl:claimed  -           -           -           -           -
+release         -           rl:open     -           -           -           -           -
+expire_lease    -           s:open      -           -           -           -           -
+hold            -           rl:held     -           -           -           -           -
+wake            -           -           rls:open    -           -           -           -
+skip            -           rl:open     -           -           -           -           -
+escalate        -           r:escalated -           -           -           -           -
+approve         -           rl:decided  -           -           -           -           -
+correct         -           rl:decided  -           -           -           -           -
+reject          -           rl:decided  -           -           -           -           -
+undo            -           -           -           -           rl:claimed  -           -
+settle          -           -           -           -           s:closed    -           -
+return_to_queue -           -           -           -           -           s:open      -
+reopen          -           -           -           -           -           l:open      -
+raise_priority  s:open      -           -           s:escalated -           -           -
+withdraw        s:withdrawn s:withdrawn s:withdrawn s:withdrawn s:withdrawn s:withdrawn -
+renew           -           -           -           -           -           -           s:open
 """
 LETTER = {"r": Role.REVIEWER, "l": Role.LEAD, "s": Role.SYSTEM}
 
@@ -282,6 +292,25 @@ def test_only_a_corrected_job_returns(decision: DecisionKind) -> None:
     assert conflict_of(caught) == "illegal_transition"
 
 
+@pytest.mark.parametrize("state", [s for s in TicketState if s != TicketState.WITHDRAWN])
+def test_what_was_withdrawn_is_nobodys_and_comes_back_as_new(state: TicketState) -> None:
+    before = ticket_in(state, skipped_by=frozenset({"bob"}))
+    gone = apply(before, act.Withdraw(SYSTEM, NOW, "Cancelled by carol."))
+    assert gone.audit.details == {"reason": "Cancelled by carol."}
+    ticket = apply(gone.ticket, act.Renew(SYSTEM, NOW, (), ("audit",), 3)).ticket
+    assert ticket == open_ticket(
+        flagged=(), reasons=("audit",), priority=3, skipped_by=frozenset({"bob"}),
+        overdue_at=NOW + OVERDUE_AFTER, fencing_token=TOKEN, version=2,
+    )  # fmt: skip
+
+
+def test_whoever_had_a_withdrawn_ticket_is_told_why() -> None:
+    gone = apply(ticket_in(TicketState.CLAIMED), action(ActionKind.WITHDRAW, SYSTEM)).ticket
+    with pytest.raises(ReviewConflict, match="its job has been cancelled") as caught:
+        apply(gone, approval(ANN, NOW))
+    assert conflict_of(caught) == "illegal_transition"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -319,6 +348,8 @@ def test_reasons_must_say_something_and_not_everything(reason: str) -> None:
         act.Hold(ANN, NOW, TOKEN, reason, NOW + LEASE)
     with pytest.raises(InvalidInput):
         act.Reopen(LIZ, NOW, reason)
+    with pytest.raises(InvalidInput):
+        act.Withdraw(SYSTEM, NOW, reason)
 
 
 @pytest.mark.parametrize("wait", [timedelta(0), -SECOND, timedelta(days=91)])

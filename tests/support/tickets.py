@@ -68,6 +68,7 @@ def ticket_in(
         TicketState.ESCALATED: {"escalated_by": who, "escalation_reason": "a tail"},
         TicketState.DECIDED: decided,
         TicketState.CLOSED: decided,
+        TicketState.WITHDRAWN: {"overdue_at": None},
     }  # fmt: skip
     return replace(open_ticket(), state=state, fencing_token=TOKEN, **{**fields[state], **changes})
 
@@ -99,6 +100,10 @@ ACTIONS: dict[ActionKind, Callable[[Actor, datetime, int], Action]] = {
     ),
     ActionKind.REOPEN: lambda who, now, token: act.Reopen(who, now, "a second look"),
     ActionKind.RAISE_PRIORITY: lambda who, now, token: act.RaisePriority(who, now),
+    ActionKind.WITHDRAW: lambda who, now, token: act.Withdraw(who, now, "Cancelled by carol."),
+    ActionKind.RENEW: lambda who, now, token: act.Renew(
+        who, now, ("cage",), ("cage: inside the body",), 3
+    ),
 }
 
 

@@ -203,15 +203,15 @@ class Registrar:
             job = kept[item.job_id or ""]
             if item.state == ItemState.DEAD:  # its job was put back, so it begins anew
                 item = replace(item, attempts=0)
+            if job.state not in RUNNABLE:  # somebody else has brought it to its end
+                final.append(replace(item, state=ItemState.DONE))
+                ended[ItemState.DONE, job.state] += 1
+                continue
             if item.state == ItemState.RUNNING and item.attempts >= self.batch.limits.attempts:
                 final.append(replace(item, state=ItemState.DEAD))
                 letters.append(_letter(item, LOST, now))
                 changes.append((job, _faulted(job, LOST, True, now)))
                 ended[ItemState.DEAD, None] += 1
-                continue
-            if job.state not in RUNNABLE:  # somebody else has brought it to its end
-                final.append(replace(item, state=ItemState.DONE))
-                ended[ItemState.DONE, job.state] += 1
                 continue
             started = _started(job, now)
             changes.append((job, started))

@@ -19,6 +19,7 @@ STYLES: Final = {
     JobState.PARKED: "yellow",
     JobState.REJECTED: "red",
     JobState.FAILED: "red",
+    JobState.CANCELLED: "dim",
 }
 
 

@@ -32,7 +32,7 @@ from rigline.cli.marketplace_choice import (
     marketplace_options,
 )
 from rigline.delivery import read_asset, write_files
-from rigline.engine.job import Job, JobState
+from rigline.engine.job import WITH_ERROR, Job, JobState
 from rigline.errors import ContractViolation, InvalidInput, ReviewConflict
 from rigline.pipelines.avatar_auto_setup import AVATAR_AUTO_SETUP
 
@@ -60,7 +60,7 @@ def submit_command(
     atlas: AtlasChoice = None,
     as_json: AsJson = False,
 ) -> None:
-    """Queue a job for each file. The same file again is the same job.
+    """Queue a job for each file. The same file again is the same job, also if it was cancelled.
 
     Exit code: 0 when every file is a job, 1 when some could not be read, 2 when the command is
     wrong.
@@ -106,8 +106,8 @@ def run_command(
 ) -> None:
     """Run jobs in this process, one after the other.
 
-    Exit code: 0 when all ended published, rejected or in review, 1 when some failed, were parked or
-    are another worker's, 2 when the command is wrong.
+    Exit code: 0 when all ended published, rejected or in review, 1 when some failed, were parked,
+    are cancelled or another worker's, 2 when the command is wrong.
     """
     if every == bool(ids) or (batch is not None and not every):
         fail("Name jobs, or give --all; --batch goes with --all.")
@@ -131,7 +131,7 @@ def run_command(
         ]
         done, away = _run_all(steps, quiet=as_json)
         _show(done, as_json)
-    bad = away or any(job.state in (JobState.FAILED, JobState.PARKED) for job in done)
+    bad = away or any(job.state in WITH_ERROR for job in done)
     raise typer.Exit(int(ExitCode.FAILED if bad else ExitCode.OK))
 
 
@@ -237,6 +237,39 @@ def replay_command(
         _show(back, as_json)
 
 
+@jobs.command("cancel")
+def cancel_command(
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Jobs.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the job.")] = "",
+    who: Annotated[
+        str | None,
+        typer.Option("--as", envvar="RIGLINE_REVIEWER", metavar="NAME", help="By default you."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel jobs that have not come to their end; submitting the file again queues it anew.
+
+    The ticket of a job in review is withdrawn. A worker stops after the stage that it is at. Exit
+    code: 0 when all are cancelled, 1 when some had ended before, 2 when the command is wrong.
+    """
+    done, failed = list[Job](), False
+    with opened_ledger() as ledger:
+        from rigline.jobs.cancellation import cancel
+
+        name = who or user_name("--as")
+        with ledger.reading() as work:  # a slip of the pen cancels nothing
+            for job_id in ids:
+                work.jobs.get(job_id)
+        for job_id in ids:
+            try:
+                done.append(cancel(ledger, job_id, name, clock(), reason))
+            except ReviewConflict as error:
+                failed = True
+                messages().print(f"{job_id}: {error}", style="red", markup=False)
+        _show(done, as_json)
+    raise typer.Exit(int(ExitCode.FAILED if failed else ExitCode.OK))
+
+
 def _run_all(
     steps: Sequence[tuple[str, Callable[[], Job]]], *, quiet: bool
 ) -> tuple[list[Job], bool]:
@@ -257,12 +290,13 @@ def _run_all(
     return done, away
 
 
-def user_name() -> str:
-    """The name of whoever runs the command; ``InvalidInput`` when the system knows none."""
+def user_name(option: str = "--creator") -> str:
+    """The name of whoever runs the command; ``InvalidInput`` when the system knows none, for which
+    the remedy is ``option``."""
     try:
         return getpass.getuser()
     except (OSError, KeyError) as error:  # a process of a user without a name
-        raise InvalidInput("Nobody knows your name.", remedy="Give --creator.") from error
+        raise InvalidInput("Nobody knows your name.", remedy=f"Give {option}.") from error
 
 
 def _show(found: Sequence[Job], as_json: bool) -> None:

@@ -12,6 +12,7 @@ from rigline.db.jobs import asset_row, job_of, job_row, run_row
 from rigline.db.tables import ASSETS, JOBS, STAGE_RUNS, TICKETS
 from rigline.engine.job import Asset, Job
 from rigline.engine.stage_run import StageRun
+from rigline.review.ticket import TicketState
 
 J = JOBS.c
 
@@ -36,8 +37,10 @@ class JobGroups:
         return {row.sha256: Asset(*row) for row in self._connection.execute(query)}
 
     def seen_by_reviewers(self, ids: Collection[str]) -> frozenset[str]:
-        """Those of the jobs that have, or had, a ticket."""
-        query = select(TICKETS.c.job_id).where(TICKETS.c.job_id.in_(list(ids)))
+        """Those of the jobs that have, or had, a ticket which was not withdrawn."""
+        query = select(TICKETS.c.job_id).where(
+            TICKETS.c.job_id.in_(list(ids)), TICKETS.c.state != str(TicketState.WITHDRAWN)
+        )
         return frozenset(self._connection.execute(query).scalars())
 
     def add(self, assets: Sequence[Asset], jobs: Sequence[Job]) -> None:

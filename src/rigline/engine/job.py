@@ -29,7 +29,8 @@ class JobAction(StrEnum):
     """The columns of the transition table.
 
     ``RETRY`` puts back what failed, was parked, or lost its worker; ``REOPEN`` asks a person about
-    a job that was finished.
+    a job that was finished; ``RESUBMIT`` queues one that was cancelled, for whoever asks for it
+    again.
     """
 
     START = "start"
@@ -42,6 +43,7 @@ class JobAction(StrEnum):
     RETRY = "retry"
     REOPEN = "reopen"
     CANCEL = "cancel"
+    RESUBMIT = "resubmit"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ class RecordedRun:
 class Job:
     """A job as it stands. ``version`` grows by one with each change; times are aware.
 
-    ``error`` is the sentence of the failure for which a job is parked or failed, else empty.
+    ``error`` is the sentence of the failure for which a job is parked or failed, or says who
+    cancelled it and why; else it is empty.
     """
 
     id: str
@@ -113,7 +116,7 @@ STOPPED: Final = "stopped"
 """Verdict over a job in review that got no further: nothing of it can be published."""
 
 _BEGINS: Final = (JobAction.START, JobAction.RESUME)
-WITH_ERROR: Final = (JobState.PARKED, JobState.FAILED)
+WITH_ERROR: Final = (JobState.PARKED, JobState.FAILED, JobState.CANCELLED)
 
 _AT_WORK: Final = (JobState.RUNNING, JobState.RESUMING)
 _BEFORE: Final[Mapping[JobAction, tuple[tuple[JobState, ...], JobState]]] = {
@@ -129,6 +132,7 @@ _BEFORE: Final[Mapping[JobAction, tuple[tuple[JobState, ...], JobState]]] = {
     JobAction.CANCEL: (
         (JobState.QUEUED, *_AT_WORK, JobState.PARKED, JobState.IN_REVIEW), JobState.CANCELLED,
     ),
+    JobAction.RESUBMIT: ((JobState.CANCELLED,), JobState.QUEUED),
 }  # fmt: skip
 TABLE: Final[Mapping[tuple[JobState, JobAction], JobState]] = {
     (state, action): after for action, (before, after) in _BEFORE.items() for state in before
@@ -142,9 +146,9 @@ def advance(
     """The job after the action, one version on.
 
     ``judged`` replaces what an earlier run was judged, which a run that begins puts out of force;
-    ``error`` goes with ``PARK`` and ``FAIL``
-    and with nothing else. Raises ``ReviewConflict`` when the table is against it, with
-    ``conflict``, ``job``, ``action`` and ``state``.
+    ``error`` goes with ``PARK``, ``FAIL`` and ``CANCEL`` and with nothing else. Raises
+    ``ReviewConflict`` when the table is against it, with ``conflict``, ``job``, ``action`` and
+    ``state``.
     """
     after = TABLE.get((job.state, action))
     if after is None:

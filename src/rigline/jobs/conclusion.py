@@ -11,7 +11,7 @@ from rigline.db.ledger import Work
 from rigline.engine.job import STOPPED, Job, JobAction, JobState, Judged, advance
 from rigline.engine.pipeline import ASSET, Pipeline
 from rigline.review import queue
-from rigline.review.ticket import OVERDUE_AFTER, Ticket
+from rigline.review.ticket import OVERDUE_AFTER, Ticket, TicketState
 from rigline.triage.judgement import Judgement
 from rigline.triage.policy import Policy
 
@@ -36,8 +36,9 @@ def conclusion_of(
     judgement: Judgement, policy: Policy, *, seen_before: bool,
     outdated: Mapping[str, str] | None = None,
 ) -> Conclusion:  # fmt: skip
-    """What follows from a judgement. ``seen_before`` says that the job has had a ticket.
+    """What follows from a judgement.
 
+    ``seen_before`` says that the job has had a ticket, and not one that was withdrawn.
     ``outdated`` has a sentence for each stage of which a correction was left out.
     """
     outdated = outdated or {}
@@ -105,14 +106,20 @@ def _ask_person(work: Work, job: Job, about: Conclusion, now: datetime) -> None:
     if about.action != JobAction.SEND_TO_REVIEW:
         return
     stages, said = tuple(dict.fromkeys(about.flagged)), about.reasons
+    priority = job.priority + about.priority
     before = work.tickets.find(job_id=job.id, limit=1)
+    if before and before[0].state == TicketState.WITHDRAWN:
+        queue.renew(
+            work.tickets, before[0].id, now, flagged=stages, reasons=said, priority=priority
+        )
+        return
     if before:
         queue.return_to_queue(
             work.tickets, before[0].id, now, flagged=stages, reasons=about.reasons
         )
         return
     ticket = Ticket(
-        ticket_id_of(job.id), job.id, now, stages, said, job.priority + about.priority,
+        ticket_id_of(job.id), job.id, now, stages, said, priority,
         overdue_at=now + OVERDUE_AFTER,
     )  # fmt: skip
     work.tickets.add(ticket)

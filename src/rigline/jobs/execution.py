@@ -54,7 +54,8 @@ def run(
 ) -> Job:  # fmt: skip
     """The job after its run: published, in review with a ticket, rejected, failed or parked.
 
-    A job that is neither queued, parked nor at work is left as it is. One that is at work is taken
+    A job that is neither queued, parked nor at work is left as it is, and so is one that is
+    cancelled while it runs. One that is at work is taken
     up where it stopped if its worker is lost, or with ``take_over``; its old worker, should it
     still be there, can change nothing any more. What a stage raises fails the job, unless it is
     ``ServiceUnavailable``, which parks it, or unless a person can still do something about it.
@@ -93,7 +94,21 @@ class Worker:
         return cls(ledger, services, clock, job, asset, noted, standing)
 
     def carry(self, runner: StageRunner, on_end: OnEnd) -> Job:
-        """Run all stages and bring the job to where it then belongs."""
+        """Run all stages and bring the job to where it then belongs.
+
+        A job that somebody cancelled meanwhile is left as it is: the ledger refuses the worker's
+        word after the stage at hand, and nothing more is run.
+        """
+        try:
+            return self._carry(runner, on_end)
+        except ReviewConflict:
+            with self.ledger.reading() as work:
+                job = work.jobs.get(self.job.id)
+            if job.state != JobState.CANCELLED:
+                raise
+            return job
+
+    def _carry(self, runner: StageRunner, on_end: OnEnd) -> Job:
         try:
             finished = finish_stages(
                 self.services, self.job, self.asset, self.standing, runner, self._note
@@ -136,7 +151,7 @@ class Worker:
             concluded = conclusion_of(
                 finished.judgement,
                 self.services.policy,
-                seen_before=bool(work.tickets.find(job_id=self.job.id, limit=1)),
+                seen_before=bool(work.job_groups.seen_by_reviewers([self.job.id])),
                 outdated=outdated,
             )
             job = conclude(work, self.job, concluded, now)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from rigline.bootstrap import Services, avatar_pipeline
-from rigline.db.ledger import Ledger
+from rigline.db.ledger import Ledger, Work
 from rigline.engine.codec import canonical_json
-from rigline.engine.job import Asset, Job
+from rigline.engine.job import Asset, Job, JobAction, JobState
 from rigline.engine.pipeline import Pipeline
 from rigline.errors import ReviewConflict
 
@@ -26,7 +27,8 @@ def submit(
     """The queued job of a file; by default the pipeline is that of avatar set-up.
 
     The same file with the same pipeline and parameters, submitted again by the same creator for the
-    same batch, is the job that is there already, as it stands. The file is not looked into: what is
+    same batch, is the job that is there already, as it stands; but one that was cancelled is queued
+    again, with this priority. The file is not looked into: what is
     wrong with it is found when the job runs. Raises ``ServiceUnavailable`` when store or ledger is
     away; then nothing is queued, and submitting again puts it right.
     """
@@ -43,8 +45,20 @@ def submit(
         try:
             work.jobs.add(job)
         except ReviewConflict:
-            return work.jobs.get(job.id)
+            return _resubmitted(work, job, now)
     return job
+
+
+def _resubmitted(work: Work, job: Job, now: datetime) -> Job:
+    """The job that is there already, queued again if it was cancelled."""
+    known = work.jobs.get(job.id)
+    if known.state != JobState.CANCELLED:
+        return known
+    try:
+        wanted = replace(known, priority=job.priority)
+        return work.jobs.transition(wanted, JobAction.RESUBMIT, now)
+    except ReviewConflict:  # somebody else has just done so
+        return work.jobs.get(job.id)
 
 
 def named_assets(services: Services, pipeline: Pipeline, now: datetime) -> list[Asset]:

@@ -39,6 +39,8 @@ class ActionKind(StrEnum):
     RETURN_TO_QUEUE = "return_to_queue"
     REOPEN = "reopen"
     RAISE_PRIORITY = "raise_priority"
+    WITHDRAW = "withdraw"
+    RENEW = "renew"
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,37 @@ class RaisePriority(Action):
     """The ticket has waited too long."""
 
     KIND = ActionKind.RAISE_PRIORITY
+
+
+@dataclass(frozen=True)
+class Withdraw(Action):
+    """The job was cancelled, for a reason: nobody has to look at it any more."""
+
+    reason: str
+    KIND = ActionKind.WITHDRAW
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_reason(self.reason, "withdrawing a ticket")
+
+    def details(self) -> Mapping[str, str]:
+        return {"reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Renew(Action):
+    """The cancelled job was submitted again, has run, and needs a person as if for the first time.
+
+    ``flagged`` is empty for an audit sample.
+    """
+
+    flagged: tuple[str, ...]
+    reasons: tuple[str, ...]
+    priority: int
+    KIND = ActionKind.RENEW
+
+    def details(self) -> Mapping[str, str]:
+        return {"flagged": ", ".join(self.flagged)} if self.flagged else {}
 
 
 def checked_moment(moment: datetime) -> datetime:

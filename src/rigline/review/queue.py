@@ -142,6 +142,19 @@ def return_to_queue(
     return change(store, ticket_id, act.ReturnToQueue(SYSTEM, now, flagged, reasons))
 
 
+def withdraw(store: TicketStore, ticket_id: str, now: datetime, reason: str) -> Ticket:
+    """Take the ticket of a cancelled job out of the queue, and from whoever has it."""
+    return change(store, ticket_id, act.Withdraw(SYSTEM, now, reason))
+
+
+def renew(
+    store: TicketStore, ticket_id: str, now: datetime, *,
+    flagged: tuple[str, ...], reasons: tuple[str, ...], priority: int,
+) -> Ticket:  # fmt: skip
+    """Put a withdrawn ticket into the queue when its job was submitted again and is in doubt."""
+    return change(store, ticket_id, act.Renew(SYSTEM, now, flagged, reasons, priority))
+
+
 @dataclass(frozen=True)
 class Swept:
     """What the clock has moved: leases expired, holds ended, decisions settled, tickets raised."""

@@ -25,7 +25,11 @@ RISE: Final = 10
 
 
 class TicketState(StrEnum):
-    """Where a ticket stands. ``DECIDED`` lasts for the undo window, then comes ``CLOSED``."""
+    """Where a ticket stands.
+
+    ``DECIDED`` lasts for the undo window, then comes ``CLOSED``. ``WITHDRAWN`` is one whose job was
+    cancelled before a decision about it took effect.
+    """
 
     OPEN = "open"
     CLAIMED = "claimed"
@@ -33,6 +37,7 @@ class TicketState(StrEnum):
     ESCALATED = "escalated"
     DECIDED = "decided"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
 
 
 UNDECIDED: Final = (

@@ -82,6 +82,11 @@ def apply(ticket: Ticket, action: Action) -> Outcome:
                 Conflict.ALREADY_CLAIMED, ticket, action,
                 f"{ticket.claimed_by} has the ticket already.", "Take the next one.",
             )  # fmt: skip
+        if ticket.state == TicketState.WITHDRAWN:
+            raise refusal(
+                Conflict.ILLEGAL_TRANSITION, ticket, action,
+                "The ticket was withdrawn: its job has been cancelled.", "Take the next one.",
+            )  # fmt: skip
         raise refusal(
             Conflict.ILLEGAL_TRANSITION, ticket, action,
             f"A ticket that is {ticket.state} does not take {action.kind}.",
@@ -189,6 +194,9 @@ _UNDECIDED: Final[Mapping[str, Any]] = {
     "decision": None, "decision_id": None, "decided_by": None, "decided_at": None,
 }  # fmt: skip
 _UNESCALATED: Final[Mapping[str, Any]] = {"escalated_by": None, "escalation_reason": ""}
+_NOBODYS: Final[Mapping[str, Any]] = {
+    "claimed_by": None, "lease_expires_at": None, "held_until": None, "hold_reason": "",
+}  # fmt: skip
 
 
 def _undo(ticket: Ticket, action: act.Undo) -> Ticket:
@@ -257,15 +265,37 @@ def _raise_priority(ticket: Ticket, action: act.RaisePriority) -> Ticket:
     return replace(ticket, priority=ticket.priority + RISE, overdue_at=action.now + OVERDUE_AFTER)
 
 
+def _withdraw(ticket: Ticket, action: act.Withdraw) -> Ticket:
+    """Nobody's, with what people said of it out of force; whoever has it shows a token in vain."""
+    return replace(
+        ticket,
+        **_UNDECIDED,
+        **_UNESCALATED,
+        **_NOBODYS,
+        state=TicketState.WITHDRAWN,
+        preferred_reviewer=None,
+        preferred_until=None,
+        overdue_at=None,
+    )
+
+
+def _renew(ticket: Ticket, action: act.Renew) -> Ticket:
+    return replace(
+        ticket,
+        state=TicketState.OPEN,
+        flagged=action.flagged,
+        reasons=action.reasons,
+        priority=action.priority,
+        overdue_at=action.now + OVERDUE_AFTER,
+    )
+
+
 def _waiting(ticket: Ticket) -> Ticket:
     """Nobody's, in the queue of all or, once escalated, in that of the leads."""
     return replace(
         ticket,
+        **_NOBODYS,
         state=TicketState.ESCALATED if ticket.escalated else TicketState.OPEN,
-        claimed_by=None,
-        lease_expires_at=None,
-        held_until=None,
-        hold_reason="",
     )
 
 
@@ -291,4 +321,10 @@ TABLE: Final[Mapping[tuple[TicketState, ActionKind], Rule]] = {
     (TicketState.CLOSED, ActionKind.REOPEN): Rule(_reopen, _LEAD),
     (TicketState.OPEN, ActionKind.RAISE_PRIORITY): Rule(_raise_priority, _SYSTEM),
     (TicketState.ESCALATED, ActionKind.RAISE_PRIORITY): Rule(_raise_priority, _SYSTEM),
+    **{
+        (state, ActionKind.WITHDRAW): Rule(_withdraw, _SYSTEM)
+        for state in TicketState
+        if state != TicketState.WITHDRAWN
+    },
+    (TicketState.WITHDRAWN, ActionKind.RENEW): Rule(_renew, _SYSTEM),
 }
