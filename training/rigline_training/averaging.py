@@ -74,9 +74,12 @@ def main() -> None:
     share = min(found, key=lambda s: found[s][0])
     regret, scores, state["average"] = found[share]
     state["history"][-1] |= scores
-    record = json.loads((args.run[0] / "record.json").read_text())
-    record |= {
-        "averaged_runs": [folder.name for folder in args.run],
+    records = [json.loads((folder / "record.json").read_text()) for folder in args.run]
+    record = records[0] | {
+        "averaged_runs": [
+            {"seed": r["options"]["seed"], "steps": r["steps"], "revision": r["revision"]}
+            for r in records
+        ],
         "averaged_share": share,
         "best_regret": regret,
     }

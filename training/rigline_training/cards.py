@@ -118,13 +118,17 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
 
 
 def _averaged(record: dict[str, Any]) -> str:
-    share = record.get("averaged_share", 1.0)
-    if share == 1.0:
-        return ""
-    return (
-        f"What ships is {share:.0%} of these weights and the rest of those, the share that did "
-        "best on the held-out styles. "
-    )
+    share, runs = record.get("averaged_share", 1.0), record.get("averaged_runs", [])
+    said = ""
+    if len(runs) > 1:
+        each = " and ".join(f"{r['steps']:,} steps with seed {r['seed']}" for r in runs)
+        said = f"What ships is the mean of {len(runs)} such runs ({each}). "
+    if share < 1.0:
+        said += (
+            f"{share:.0%} of it is these weights and the rest those before, the share that did "
+            "best on the held-out styles. "
+        )
+    return said
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from rigline.avatar.mesh import (
     vertex_areas,
     weld,
 )
+from rigline.avatar.symmetry import find_symmetry
 
 SMOOTHING_RADIUS = 0.01
 """√t of the label smoothing, in shares of height."""
@@ -149,14 +150,16 @@ def _one_for_each_patch(middle: Floats, normals: Floats) -> tuple[Ints, Ints]:
 def segment(mesh: CanonicalMesh, corner_probability: Floats) -> Segmentation:
     """Parts of vertices and faces from the models' opinion at ``face_queries``.
 
-    ``corner_probability (3M, 15)``. Corner opinions are averaged into welded vertices by area,
-    smoothed over the surface, snapped to rigid islands, and stray patches are dissolved into what
-    surrounds them.
+    ``corner_probability (3M, 15)``. Corner opinions are averaged into welded vertices by area, and
+    over both sides of a symmetric body, smoothed over the surface, snapped to rigid islands, and
+    stray patches are dissolved into what surrounds them.
     """
     first, inverse = weld(mesh.vertices)
     faces = inverse[mesh.faces]
     vertices = mesh.vertices[first]
     probability = _at_vertices(len(first), faces, corner_probability, mesh)
+    if symmetry := find_symmetry(mesh):
+        probability = symmetry.even_parts(probability)
     smoothed = SurfaceDiffusion(vertices, faces).smooth(probability, SMOOTHING_RADIUS)
     smoothed = np.clip(smoothed, 1e-9, None)
     smoothed /= smoothed.sum(axis=1, keepdims=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rigline.avatar.body import FLIP, N_PARTS, SWAP
 from rigline.avatar.mesh import Floats
+from rigline.avatar.symmetry import Symmetry
 
 LOG_SCALE_RANGE: Final = (-9.0, 0.0)
 """Expected errors below a hair's breadth or above the whole height mean nothing."""
@@ -45,9 +46,11 @@ class JointOpinions:
     dispersion: Floats
 
 
-def join_opinions(opinions: JointOpinions) -> Skeleton:
-    """The mean over the views."""
+def join_opinions(opinions: JointOpinions, symmetry: Symmetry | None = None) -> Skeleton:
+    """The mean over the views, and over both sides of a symmetric body."""
     mean = opinions.joints.mean(axis=0)
+    if symmetry:
+        mean = symmetry.even_joints(mean)
     return Skeleton(mean, mean)
 
 

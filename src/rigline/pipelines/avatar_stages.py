@@ -31,6 +31,7 @@ from rigline.avatar.segmentation import (
 )
 from rigline.avatar.skeleton import JointOpinions, Skeleton, join_opinions, joint_evidence
 from rigline.avatar.skinning import SkinWeights, skin, weight_evidence
+from rigline.avatar.symmetry import find_symmetry
 from rigline.avatar.views import body_views
 from rigline.engine.stage import AssetFile, Produced, StageContext
 from rigline.formats import SourceModel, read_model
@@ -182,7 +183,8 @@ def ask_parts(ctx: StageContext, mesh: CanonicalMesh, asked: Queries) -> list[Fl
 def rig(ctx: StageContext, ingest: SourceModel, orient: CanonicalMesh) -> Produced[Skeleton]:
     """Find the fifteen joints; where the file's own are plausible, they are kept."""
     opinions, humanoid = ask_joints(ctx, orient)
-    kept = keep_joints(ingest.rig, orient, join_opinions(opinions), reuses_rig(ctx))
+    found = join_opinions(opinions, find_symmetry(orient))
+    kept = keep_joints(ingest.rig, orient, found, reuses_rig(ctx))
     measured = joint_evidence(opinions)
     measured = {**measured, "expected_error": kept.expected_error(measured["expected_error"])}
     evidence = {
