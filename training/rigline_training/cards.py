@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,12 @@ PURPOSE = {
     ),
     "avatar_segmentation": (
         "Gives the probability of each of the fifteen R15 parts at any query point on the surface "
-        "of an upright humanoid. Shares its weights with `avatar_rigging`."
+        "of an upright humanoid."
     ),
     "avatar_rigging": (
         "Finds the fifteen R15 joints of an upright humanoid, the error it expects of each, and "
         "how far the patches' votes lie apart; and whether what it sees is one standing humanoid "
-        "at all. Shares its weights with `avatar_segmentation`."
+        "at all."
     ),
 }
 
@@ -102,6 +103,7 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
         f"{record['options']['seed']}. "
         + ("It went on from the weights of the version before. " if start else "")
         + _averaged(record)
+        + _before(extras.before if name == "avatar_rigging" else ())
         + f"Code `{record['revision']}`, data sha256 `{record['data_sha256'][:16]}`. Commands: "
         "`training/README.md`.\n",
         "On synthetic characters that were not trained on, single view (`paper dolls` are a style "
@@ -131,14 +133,26 @@ def _averaged(record: dict[str, Any]) -> str:
     return said
 
 
+def _before(records: Sequence[dict[str, Any]]) -> str:
+    if not records:
+        return ""
+    each = "; ".join(
+        f"{r['steps']:,} steps on {r['history'][-1]['samples']:,} characters (seed "
+        f"{r['options']['seed']}, code `{r['revision']}`)"
+        for r in records
+    )
+    return f"Runs that led to its start: {each}. "
+
+
 @dataclass(frozen=True)
 class Extras:
-    """What cards tell beside the run: scores on real characters, of the likeness head, and what
-    confidence is worth. Each may be missing."""
+    """What cards tell beside the run: scores on real characters, of the likeness head, what
+    confidence is worth, and the records of runs before. Each may be missing."""
 
     real: dict[str, Any] | None
     likeness: dict[str, float] | None
     confidence: dict[str, Any] | None
+    before: tuple[dict[str, Any], ...] = ()
 
 
 def _likeness(extras: Extras) -> str:
@@ -212,6 +226,15 @@ def describe(name: str, run: Path, repository: Path, extras: Extras, picture: Pa
     folder.joinpath("MODEL_CARD.md").write_text(card(name, run, model, extras))
 
 
+def run_of(name: str, runs: Path) -> Path:
+    """The folder of the run that a model came from; parts may have one of their own."""
+    if name == "avatar_orientation":
+        return runs / "orientation"
+    if name == "avatar_segmentation" and (runs / "parts").exists():
+        return runs / "parts"
+    return runs / "body"
+
+
 def _read(path: Path | None) -> Any:
     return json.loads(path.read_text()) if path and path.exists() else None
 
@@ -221,15 +244,20 @@ def main() -> None:
     p.add_argument("--runs", type=Path, required=True, help="folder with body/, orientation/, …")
     p.add_argument("--repository", type=Path, required=True, help="the folder models_repo/")
     p.add_argument("--real", type=Path, help="JSON of `rigline eval` on real characters")
+    p.add_argument(
+        "--before", type=Path, nargs="*", default=[],
+        help="folders of runs that led to the start of the body run, in their order",
+    )  # fmt: skip
     args = p.parse_args()
     likeness = args.runs / "likeness.pt"
     extras = Extras(
         _read(args.real),
         torch.load(likeness, weights_only=False)["scores"] if likeness.exists() else None,
         _read(args.runs / "confidence" / "confidence.json"),
+        tuple(_read(folder / "record.json") for folder in args.before),
     )
     for name in STAGE_MODELS:
-        run = args.runs / ("orientation" if name == "avatar_orientation" else "body")
+        run = run_of(name, args.runs)
         picture = args.runs / "confidence" / "reliability.png"
         describe(name, run, args.repository, extras, picture)
     configure(args.repository)

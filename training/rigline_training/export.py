@@ -97,11 +97,21 @@ def _average(checkpoint: Path) -> dict:
     return torch.load(checkpoint, weights_only=False, map_location="cpu")
 
 
-def export_body(checkpoint: Path, likeness: Path, repository: Path) -> dict[str, float]:
-    """Both questions to the body network, each as a model of its own."""
+def _body(checkpoint: Path) -> BodyNetwork:
     state = _average(checkpoint)
     net = BodyNetwork(**state["config"])
     net.load_state_dict(state["average"])
+    return net
+
+
+def export_body(
+    checkpoint: Path, likeness: Path, repository: Path, parts: Path | None = None
+) -> dict[str, float]:
+    """Both questions to the body network, each as a model of its own.
+
+    ``parts`` is the checkpoint that answers for the parts, where another one knows them better.
+    """
+    net, parts_net = _body(checkpoint), _body(parts or checkpoint)
     head = LikenessHead()
     head.load_state_dict(_average(likeness)["head"])
     features, neighbours = _example(N_POINTS, N_PATCHES, N_NEIGHBOURS, 2)
@@ -111,7 +121,7 @@ def export_body(checkpoint: Path, likeness: Path, repository: Path) -> dict[str,
     asked = {k: {0: "batch", 1: "queries"} for k in ("queries", "probability")}
     return {
         "avatar_segmentation": export(
-            Segmentation(net), (features, neighbours, queries),
+            Segmentation(parts_net), (features, neighbours, queries),
             ["features", "neighbours", "queries"], ["probability"],
             {k: batch[k] for k in ("features", "neighbours")} | asked,
             repository / "avatar_segmentation",
@@ -137,6 +147,7 @@ def export_orientation(checkpoint: Path, repository: Path) -> dict[str, float]:
 def main() -> None:
     p = argparse.ArgumentParser(description="Export checkpoints into a model repository.")
     p.add_argument("--body", type=Path, help="checkpoint of train_body")
+    p.add_argument("--parts", type=Path, help="checkpoint for the parts alone; default: --body")
     p.add_argument("--likeness", type=Path, help="checkpoint of train_likeness on that body")
     p.add_argument("--orientation", type=Path, help="checkpoint of train_orientation")
     p.add_argument("--repository", type=Path, required=True, help="the folder models_repo/")
@@ -145,7 +156,7 @@ def main() -> None:
     if args.body:
         if not args.likeness:
             p.error("--body needs --likeness")
-        worst |= export_body(args.body, args.likeness, args.repository)
+        worst |= export_body(args.body, args.likeness, args.repository, args.parts)
     if args.orientation:
         worst |= export_orientation(args.orientation, args.repository)
     print(json.dumps({"largest_difference_from_pytorch": worst}))
