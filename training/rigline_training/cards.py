@@ -20,6 +20,8 @@ import torch
 from rigline.inference.contracts import CONTRACTS, STAGE_MODELS
 from rigline.inference.triton_config import configure
 
+RIGGING = "avatar_rigging"
+
 PURPOSE = {
     "avatar_orientation": (
         "Tells how a humanoid mesh stands: which of the 24 axis-aligned turns, and the yaw beyond "
@@ -103,14 +105,14 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
         f"{record['options']['seed']}. "
         + ("It went on from the weights of the version before. " if start else "")
         + _averaged(record)
-        + _before(extras.before if name == "avatar_rigging" else ())
+        + _before(extras.before if name == RIGGING else ())
         + f"Code `{record['revision']}`, data sha256 `{record['data_sha256'][:16]}`. Commands: "
         "`training/README.md`.\n",
         "On synthetic characters that were not trained on, single view (`paper dolls` are a style "
         f"that no training character has):\n\n| | |\n|---|---|\n{figures}\n",
         "![learning curves](curves.png)\n",
     ]
-    if name == "avatar_rigging":
+    if name == RIGGING:
         text.append(_likeness(extras))
     text.append(_real(extras))
     if name != "avatar_orientation":
@@ -214,10 +216,25 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def one_after_the_other(records: Sequence[dict[str, Any]]) -> list[dict]:
+    """The history of runs that went on from one another; of those that began alike, the first."""
+    history, began, start = list[dict](), 0.0, None
+    for record in records:
+        if history and record["options"].get("init_from") == start:
+            continue
+        start = record["options"].get("init_from")
+        history += [{**h, "seconds": began + h["seconds"]} for h in record["history"]]
+        began = history[-1]["seconds"]
+    return history
+
+
 def describe(name: str, run: Path, repository: Path, extras: Extras, picture: Path | None) -> None:
     """Write the card and its pictures beside an exported model."""
     folder = repository / name
-    history = json.loads((run / "record.json").read_text())["history"]
+    record = json.loads((run / "record.json").read_text())
+    history = (
+        one_after_the_other((*extras.before, record)) if name == RIGGING else record["history"]
+    )
     keys = [k for k in ("joint_error", "part_accuracy", "turn_accuracy") if k in history[-1]]
     folder.joinpath("curves.png").write_bytes(curve_picture(history, keys))
     if picture and picture.exists() and name != "avatar_orientation":
