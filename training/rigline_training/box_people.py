@@ -87,7 +87,7 @@ def box_column(x: float, half: Floats, levels: list[float], parts: list[int]) ->
 
 
 def rest_joints(rng: np.random.Generator, s: Sizes) -> tuple[Floats, Floats]:
-    """Joints (15, 3) of a figure with hanging arms, and the level (1,) where the arms begin."""
+    """Joints (15, 3) of a figure with hanging arms, and the levels (2,) of both ends of these."""
     joints = np.zeros((N_PARTS, 3))
     joints[Part.LOWER_TORSO, 1] = s.legs + s.torso * rng.uniform(-0.03, 0.08)
     joints[Part.UPPER_TORSO, 1] = s.legs + s.torso * rng.uniform(0.25, 0.5)

@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from rigline.avatar.body import FLIP, N_PARTS, SWAP
+from rigline.avatar.body import N_PARTS, SWAP
 from rigline.avatar.mesh import Floats
-from rigline.avatar.symmetry import Symmetry
+from rigline.avatar.symmetry import Symmetry, mirrored
 
 LOG_SCALE_RANGE: Final = (-9.0, 0.0)
 """Expected errors below a hair's breadth or above the whole height mean nothing."""
@@ -63,14 +63,14 @@ def joint_evidence(opinions: JointOpinions) -> dict[str, Floats]:
     the joint is from the mirror image of its counterpart, after the best sagittal plane x = const.
     """
     mean = opinions.joints.mean(axis=0)
-    plain, mirrored = opinions.joints[0::2], opinions.joints[1::2]
+    plain, flipped = opinions.joints[0::2], opinions.joints[1::2]
     mirror = (
-        np.linalg.norm(plain.mean(axis=0) - mirrored.mean(axis=0), axis=1)
-        if len(mirrored)
+        np.linalg.norm(plain.mean(axis=0) - flipped.mean(axis=0), axis=1)
+        if len(flipped)
         else np.zeros(N_PARTS)
     )
     middle = 0.5 * (mean[:, 0] + mean[SWAP, 0])
-    reflected = mean[SWAP] * FLIP + np.array([2 * np.median(middle), 0, 0])
+    reflected = mirrored(mean[SWAP], float(np.median(middle)))
     return {
         "expected_error": np.exp(np.clip(opinions.log_scale.mean(axis=0), *LOG_SCALE_RANGE)),
         "vote_dispersion": opinions.dispersion.mean(axis=0),

@@ -25,6 +25,11 @@ on one side alone."""
 NOBODY = -1
 
 
+def mirrored(points: Floats, middle: float) -> Floats:
+    """Points ``(…, 3)`` mirrored in the plane x = ``middle``."""
+    return points * FLIP + np.array([2 * middle, 0, 0])
+
+
 @dataclass(frozen=True, eq=False)
 class Symmetry:
     """The sagittal plane x = ``middle`` of a symmetric body in the canonical frame.
@@ -38,13 +43,12 @@ class Symmetry:
 
     def even_joints(self, joints: Floats) -> Floats:
         """Joints ``(15, 3)`` that are each other's mirror image, the mean of both sides."""
-        mirrored = joints[SWAP] * FLIP + np.array([2 * self.middle, 0, 0])
-        return (joints + mirrored) / 2
+        return (joints + mirrored(joints[SWAP], self.middle)) / 2
 
     def even_parts(self, columns: Floats) -> Floats:
         """Per-part columns ``(W, 15)``: the mean of each vertex and its counterpart, if any."""
-        mirrored = columns[self.partner][:, SWAP]
-        return np.where((self.partner == NOBODY)[:, None], columns, (columns + mirrored) / 2)
+        others = columns[self.partner][:, SWAP]
+        return np.where((self.partner == NOBODY)[:, None], columns, (columns + others) / 2)
 
 
 def find_symmetry(mesh: CanonicalMesh) -> Symmetry | None:
@@ -58,8 +62,7 @@ def find_symmetry(mesh: CanonicalMesh) -> Symmetry | None:
     area = vertex_areas(vertices, inverse[mesh.faces])
     tree = cKDTree(vertices)
     for middle in dict.fromkeys((0.0, float(mesh.canonical_from_asset[0, 3]))):
-        image = vertices * FLIP + np.array([2 * middle, 0, 0])
-        away, partner = tree.query(image, distance_upper_bound=TOLERANCE)
+        away, partner = tree.query(mirrored(vertices, middle), distance_upper_bound=TOLERANCE)
         found = np.isfinite(away)
         if area[found].sum() >= SYMMETRIC_SHARE * area.sum():
             other = found & (partner != np.arange(len(vertices)))

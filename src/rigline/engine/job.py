@@ -140,6 +140,19 @@ TABLE: Final[Mapping[tuple[JobState, JobAction], JobState]] = {
 """The state after an action, for each state that takes it; what is not in it is refused."""
 
 
+def state_conflict(job: Job, message: str, *, remedy: str, **fields: str) -> ReviewConflict:
+    """The error that the job is not in a state for what is asked of it, with ``conflict``, ``job``,
+    ``state`` and the other ``fields``."""
+    return ReviewConflict(
+        message,
+        remedy=remedy,
+        conflict="illegal_transition",
+        job=job.id,
+        **fields,
+        state=str(job.state),
+    )
+
+
 def advance(
     job: Job, action: JobAction, now: datetime, *, judged: Judged | None = None, error: str = ""
 ) -> Job:
@@ -153,13 +166,11 @@ def advance(
     after = TABLE.get((job.state, action))
     if after is None:
         takes = [str(kind) for kind in JobAction if (job.state, kind) in TABLE]
-        raise ReviewConflict(
+        raise state_conflict(
+            job,
             f"A job that is {job.state} does not take {action}.",
             remedy=f"It takes {', '.join(takes) or 'nothing'}.",
-            conflict="illegal_transition",
-            job=job.id,
             action=str(action),
-            state=str(job.state),
         )
     return replace(
         job,

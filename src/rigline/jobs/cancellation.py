@@ -7,7 +7,7 @@ from typing import Final
 
 from rigline.db.ledger import Ledger, Work
 from rigline.engine.codec import encodable
-from rigline.engine.job import TABLE, Job, JobAction, JobState
+from rigline.engine.job import TABLE, Job, JobAction, JobState, state_conflict
 from rigline.errors import ReviewConflict
 from rigline.review import queue
 from rigline.review.decision import checked_note
@@ -65,11 +65,9 @@ def _cancelled(work: Work, job: Job, said: str, now: datetime) -> Job:
 
 def _check_unfinished(job: Job) -> None:
     if job.state not in CANCELLABLE:
-        raise ReviewConflict(
+        raise state_conflict(
+            job,
             f"The job {job.id} is {job.state}: there is nothing left to cancel.",
             remedy=f"Jobs that are {', '.join(CANCELLABLE[:-1])} or {CANCELLABLE[-1]} can be.",
-            conflict="illegal_transition",
-            job=job.id,
             action=str(JobAction.CANCEL),
-            state=str(job.state),
         )

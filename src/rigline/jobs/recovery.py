@@ -10,7 +10,7 @@ from typing import Final
 
 from rigline.db.jobs import ALL_JOBS, JobFilter
 from rigline.db.ledger import Ledger
-from rigline.engine.job import Job, JobAction, JobState
+from rigline.engine.job import Job, JobAction, JobState, state_conflict
 from rigline.errors import InvalidInput, ReviewConflict
 from rigline.jobs.execution import AT_WORK, is_lost
 
@@ -55,12 +55,10 @@ def replay_job(ledger: Ledger, job_id: str, now: datetime) -> Job:
     with ledger.transaction() as work:
         job = work.jobs.get(job_id)
         if job.state not in REPLAYED:
-            raise ReviewConflict(
+            raise state_conflict(
+                job,
                 f"The job {job.id} is {job.state}.",
                 remedy=f"Jobs that are {' or '.join(REPLAYED)} can be put back.",
-                conflict="illegal_transition",
-                job=job.id,
-                state=str(job.state),
             )
         return work.jobs.transition(job, JobAction.RETRY, now)
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from rigline.bootstrap import Services
 from rigline.db.ledger import Ledger
-from rigline.engine.job import STOPPED, Job, JobState
-from rigline.errors import ReviewConflict
+from rigline.engine.job import STOPPED, Job, JobState, state_conflict
 from rigline.jobs.execution import finish_stages
 from rigline.jobs.standing import standing_of
 from rigline.pipelines.job_kind import FinishedRun
@@ -32,11 +31,9 @@ def results_of(ledger: Ledger, services: Services, job_id: str) -> FinishedRun:
         job = work.jobs.get(job_id)
         asset, standing = work.jobs.asset(job.asset_sha256), standing_of(work, job_id)
     if not has_results(job):
-        raise ReviewConflict(
+        raise state_conflict(
+            job,
             f"The job {job.id} is {job.state} and has no results yet.",
             remedy=f"rigline jobs show {job.id} tells where it stands.",
-            conflict="illegal_transition",
-            job=job.id,
-            state=str(job.state),
         )
     return finish_stages(services, job, asset, replace(standing, pending=()))

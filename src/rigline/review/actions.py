@@ -229,18 +229,26 @@ class ReturnToQueue(Action):
 
 
 @dataclass(frozen=True)
-class Reopen(Action):
-    """A lead wants the job looked at again, for a reason."""
+class FreeReasoned(Action):
+    """An action without a claim that needs a reason; ``FOR`` says of what."""
 
     reason: str
-    KIND = ActionKind.REOPEN
+    FOR: ClassVar[str]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checked_reason(self.reason, "opening a closed ticket again")
+        checked_reason(self.reason, self.FOR)
 
     def details(self) -> Mapping[str, str]:
         return {"reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Reopen(FreeReasoned):
+    """A lead wants the job looked at again, for a reason."""
+
+    KIND = ActionKind.REOPEN
+    FOR = "opening a closed ticket again"
 
 
 @dataclass(frozen=True)
@@ -251,18 +259,11 @@ class RaisePriority(Action):
 
 
 @dataclass(frozen=True)
-class Withdraw(Action):
+class Withdraw(FreeReasoned):
     """The job was cancelled, for a reason: nobody has to look at it any more."""
 
-    reason: str
     KIND = ActionKind.WITHDRAW
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checked_reason(self.reason, "withdrawing a ticket")
-
-    def details(self) -> Mapping[str, str]:
-        return {"reason": self.reason}
+    FOR = "withdrawing a ticket"
 
 
 @dataclass(frozen=True)
