@@ -188,7 +188,7 @@ class TritonServer:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise self._failure("Triton ended before it was ready")
-            if _answers(f"{self.plan.http}/v2/health/ready"):
+            if _answers(f"{self.plan.http}/v2/health/ready") and _answers(self.plan.metrics):
                 return
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(POLL_S)
