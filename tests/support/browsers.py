@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -95,6 +97,17 @@ class Reviewer:
         box = self.page.locator(f'[data-{kind}="{mark}"] .dot').bounding_box()
         assert box is not None, f"{mark} is not shown"
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def expect_at(self, mark: str, place: tuple[float, float], within: float = 1.0) -> None:
+        """Wait until a mark is shown there; marks follow an edit in the next frame drawn."""
+        self.expect_that(lambda: math.dist(self.place_of(mark), place) <= within * math.sqrt(2))
+
+    def expect_that(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of what is drawn."""
+        end = time.monotonic() + WAIT_MS / 1000
+        while not holds():
+            assert time.monotonic() < end, "What is drawn did not become as expected"
+            self.page.wait_for_timeout(50)
 
     def drag(self, mark: str, by: tuple[float, float]) -> tuple[float, float]:
         """Drag a mark by so many pixels; where it was let go."""
