@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rigline.avatar.canonical import (
     COMPOSED,
     TURNS,
+    CanonicalMesh,
     axis_turns,
     far_specks,
     to_canonical,
@@ -48,6 +49,22 @@ def test_canonical_frame() -> None:
     assert low[1] == pytest.approx(0)
     assert high[1] == pytest.approx(1)
     assert (low + high)[[0, 2]] == pytest.approx([0, 0])
+
+
+def standing_at(x: float, y: float, z: float) -> CanonicalMesh:
+    """A mesh whose box has its middle and floor at the origin, moved in its own units."""
+    body = to_canonical(lopsided_mesh(), np.eye(3)).mesh
+    return to_canonical(TriangleMesh(body.vertices + [x, y, z], body.faces), np.eye(3))
+
+
+def test_an_origin_under_the_body_is_its_own() -> None:
+    np.testing.assert_allclose(standing_at(0.05, 0, 0.02).own_origin(), [-0.05, 0, -0.02])
+    np.testing.assert_allclose(standing_at(0, -0.015, 0).own_origin(), [0, 0.015, 0], atol=1e-12)
+
+
+def test_an_origin_elsewhere_says_nothing_of_where_a_body_stands() -> None:
+    assert standing_at(5, 0, 0).own_origin().tolist() == [0, 0, 0]
+    np.testing.assert_allclose(standing_at(0.05, -0.5, 0).own_origin(), [-0.05, 0, 0])
 
 
 @settings(max_examples=40, deadline=None)

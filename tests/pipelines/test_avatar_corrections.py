@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rigline.avatar.body import PART_NAMES, Part
-from rigline.avatar.mesh import weld
+from rigline.avatar.mesh import Floats, weld
 from rigline.bootstrap import Services, avatar_pipeline, open_services
 from rigline.engine.override import Override
 from rigline.engine.pipeline import Pipeline
@@ -95,6 +95,12 @@ def elbow_at(job: Finished, shift: tuple[float, float, float]) -> dict[str, Any]
     return {"op": "move_joint", "joint": "LeftLowerArm", "position": place}
 
 
+def in_the_file(job: Finished, place: Sequence[float]) -> Floats:
+    """Where a canonical place is in the finished avatar."""
+    upright = job.value("orient")
+    return (np.array(place) - upright.own_origin()) * upright.height_asset
+
+
 def computed(runs: Mapping[str, StageRun]) -> set[str]:
     return {name for name, run in runs.items() if not run.reused}
 
@@ -108,7 +114,7 @@ def test_a_moved_joint_runs_what_depends_on_it_and_is_where_it_was_put(job: Fini
     height = job.value("orient").height_asset
     rig = rig_of(read_rigged(glb))
     np.testing.assert_allclose(
-        rig.joints[ELBOW], np.array(op["position"]) * height, atol=1e-5 * height
+        rig.joints[ELBOW], in_the_file(job, op["position"]), atol=1e-5 * height
     )
     others = np.arange(len(PART_NAMES)) != ELBOW
     before = rig_of(read_rigged(job.value("assemble"))).joints
@@ -128,8 +134,7 @@ def test_the_report_shows_the_joint_where_it_was_put(job: Finished) -> None:
     report = conclude(finished).report
     joint = report.joints["LeftLowerArm"]
     assert joint.position_canonical == pytest.approx(op["position"])
-    height = job.value("orient").height_asset
-    assert joint.position == pytest.approx([height * x for x in op["position"]])
+    assert joint.position == pytest.approx(in_the_file(job, op["position"]).tolist())
 
 
 def test_found_joints_stay_and_the_last_of_two_operations_wins(job: Finished) -> None:
@@ -267,7 +272,7 @@ def test_a_moved_attachment_is_in_the_file_where_it_was_put(job: Finished) -> No
     hat = next(node for node in model.nodes if node.name == "Hat_Att")
     height = job.value("orient").height_asset
     np.testing.assert_allclose(
-        hat.world_from_node[:3, 3], np.array(goal) * height, atol=1e-5 * height
+        hat.world_from_node[:3, 3], in_the_file(job, goal), atol=1e-5 * height
     )
     turn = {**op, "rotation": [0, 1, 0, 0]}
     after = job.corrected("attach", op, turn).points()[2]

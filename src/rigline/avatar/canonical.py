@@ -28,6 +28,11 @@ MAX_SPECKS_SHARE: Final = 0.01
 MAX_YAW_RAD: Final = np.deg2rad(45.0)
 
 
+MAX_SINKING: Final = 0.02
+"""How far the lowest point may be from the asset's own floor for that to be kept, in shares of
+height."""
+
+
 def axis_turns() -> Floats:
     """``(24, 3, 3)`` the rotations that map axes to axes; the first is the identity.
 
@@ -83,6 +88,22 @@ class CanonicalMesh:
     def mesh(self) -> TriangleMesh:
         """The vertices and faces as a mesh."""
         return TriangleMesh(self.vertices, self.faces)
+
+    def own_origin(self) -> Floats:
+        """The asset's own origin ``(3,)`` where it stands under the body; else the frame's.
+
+        Modellers put the origin between the feet, which a pack or a cape moves the middle of the
+        box away from, and let soles sink into the floor a little. An origin outside of the middle
+        half of the box, as of a figure taken out of a scene, says nothing of where the body stands,
+        nor does one at the hips say where the floor is.
+        """
+        origin = self.canonical_from_asset[:3, 3].copy()
+        reach = np.ptp(self.vertices, axis=0) / 4
+        if (np.abs(origin) > reach)[[0, 2]].any():
+            return np.zeros(3)
+        if abs(origin[1]) > MAX_SINKING:
+            origin[1] = 0.0
+        return origin
 
 
 def to_canonical(

@@ -41,7 +41,7 @@ BODY: Final = "Body"
 
 @dataclass(frozen=True, eq=False)
 class FinishedAvatar:
-    """What goes into the file; positions in one frame: +Y up, facing +Z, feet on Y = 0.
+    """What goes into the file; positions in one frame: +Y up, facing +Z, floor at Y = 0.
 
     ``vertices (N, 3)`` in the order of ``source``; ``rotation (3, 3)`` took the source's directions
     here; ``joints (15, 3)``; ``cage_vertices (C, 3)`` in the template's order.

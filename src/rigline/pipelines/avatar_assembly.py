@@ -43,20 +43,21 @@ def assemble(
     cage: OuterCage,
     attach: Attachments,
 ) -> Produced[bytes]:
-    """The avatar as GLB: upright, facing +Z, feet on Y = 0, at the asset's own scale."""
-    scale = orient.height_asset
+    """The avatar as GLB: upright, facing +Z, on the floor, at the asset's own scale and place."""
+    scale, origin = orient.height_asset, orient.own_origin()
+    moved = Attachments(attach.positions - origin, attach.rotations)
     glb = write_avatar(
         FinishedAvatar(
             ingest,
-            orient.vertices * scale,
+            (orient.vertices - origin) * scale,
             orient.canonical_from_asset[:3, :3] * scale,
-            rig.joints * scale,
+            (rig.joints - origin) * scale,
             skin,
-            cage.vertices * scale,
-            attach.points(scale),
+            (cage.vertices - origin) * scale,
+            moved.points(scale),
         )
     )
-    return Produced(glb, {"bytes": len(glb)})
+    return Produced(glb, {"bytes": len(glb), "origin_canonical": origin.tolist()})
 
 
 def validate(ctx: StageContext, assemble: bytes) -> Produced[dict[str, Any]]:

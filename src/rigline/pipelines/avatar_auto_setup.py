@@ -39,7 +39,7 @@ AVATAR_AUTO_SETUP = Pipeline(
               array_codec("cage.safetensors", OuterCage)),
         Stage("attach", 1, ("orient", "rig", "skin"), assembly.attach,
               array_codec("attachments.safetensors", Attachments)),
-        Stage("assemble", 2, ("ingest", "orient", "rig", "skin", "cage", "attach"),
+        Stage("assemble", 3, ("ingest", "orient", "rig", "skin", "cage", "attach"),
               assembly.assemble, bytes_codec("avatar.glb")),
         Stage("validate", 3, ("assemble",), assembly.validate,
               json_codec("validation.json"), {"preset": "development"}),

@@ -181,12 +181,13 @@ def _joints(
     runs: Mapping[str, StageRun], canonical: CanonicalMesh, skeleton: Skeleton
 ) -> dict[str, JointEntry]:
     """Joints where they are in the avatar; the expected error is that of the joint as found."""
-    scale = runs["assemble"].record.evidence.get("units_per_height", canonical.height_asset)
-    height = float(scale)
+    written = runs["assemble"].record.evidence
+    height = float(written.get("units_per_height", canonical.height_asset))
+    origin = written.get("origin_canonical", (0.0, 0.0, 0.0))
     found = runs["rig"].record.evidence["joints"]
     return {
         name: JointEntry(
-            position=tuple(height * x for x in place),
+            position=tuple(height * (x - o) for x, o in zip(place, origin, strict=True)),
             position_canonical=tuple(place),
             expected_error=found[name]["expected_error"],
         )
