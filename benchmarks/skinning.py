@@ -117,18 +117,21 @@ def rigged(pairs: Mapping[Path, Path]) -> Iterator[Character]:
 
 def compared(one: Character) -> Iterator[dict[str, object]]:
     """A row for each way and for true and found skeletons."""
-    mesh, found_part, skeleton = _found(one)
+    mesh, parts, skeleton = _found(one)
     vertices, faces = mesh.vertices, mesh.faces
     turn = mesh.canonical_from_asset
     true_joints = one.joints @ turn[:3, :3].T + turn[:3, 3]
     missing = np.isnan(true_joints).any(axis=1)
     # Ours wants all joints; where the rig has none, the found one stands in.
     filled = np.where(missing[:, None], skeleton, true_joints)
-    given = {"true": (one.part, filled), "found": (found_part, skeleton)}
-    for source, (part, joints) in given.items():
+    given = {
+        "true": (one.part, filled, None),
+        "found": (parts.part.astype(np.int64), skeleton, parts.probability),
+    }
+    for source, (part, joints, opinion) in given.items():
         ways: dict[str, Callable[[], Floats]] = {
-            "label diffusion": lambda part=part, joints=joints: skin(
-                vertices, faces, part, joints
+            "label diffusion": lambda part=part, joints=joints, opinion=opinion: skin(
+                vertices, faces, part, joints, opinion=opinion
             ).dense()
         }
         bones = bones_of(joints, vertices)
@@ -167,7 +170,7 @@ def table(rows: list[dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def _found(one: Character) -> tuple[CanonicalMesh, Ints, Floats]:
+def _found(one: Character) -> tuple[CanonicalMesh, Segmentation, Floats]:
     """The mesh in the canonical frame, and what the models find there: labels and joints."""
     services = in_memory(open_services())
     bench = Workbench(services.store, services.models, one.name)
@@ -179,7 +182,7 @@ def _found(one: Character) -> tuple[CanonicalMesh, Ints, Floats]:
     skeleton: Skeleton = bench.value(first, "rig", runs["rig"].sha256)
     if len(mesh.vertices) != len(one.part):
         raise SystemExit(f"{one.name}: the vertices of the file are not those of the truth.")
-    return mesh, parts.part.astype(np.int64), skeleton.joints
+    return mesh, parts, skeleton.joints
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pytest
 
 from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.mesh import Floats, Ints
-from rigline.avatar.skinning import SkinWeights, skin, strongest, weight_evidence
+from rigline.avatar.skinning import JOINT_SPREAD, SkinWeights, skin, strongest, weight_evidence
 
 UPPER, LOWER, HAND = Part.LEFT_UPPER_ARM, Part.LEFT_LOWER_ARM, Part.LEFT_HAND
 
@@ -52,11 +52,44 @@ def test_the_bend_follows_the_elbow(moved: float) -> None:
     assert after - before == pytest.approx(moved, abs=0.008)
 
 
-def test_a_boundary_far_from_its_joint_is_carried_to_it() -> None:
+def test_the_boundary_at_an_ankle_is_carried_to_it() -> None:
+    vertices, faces, _, _ = arm()
+    leg = np.c_[vertices[:, 1] - 0.6, 0.5 - vertices[:, 0], vertices[:, 2]]  # from 0.4 down to 0
+    joints = np.tile([0.0, 0.5, 0.0], (N_PARTS, 1))
+    joints[Part.LEFT_UPPER_LEG], joints[Part.LEFT_LOWER_LEG] = [0.1, 0.4, 0], [0.1, 0.2, 0]
+    joints[Part.LEFT_FOOT] = [0.1, 0.05, 0]
+    boot = np.where(leg[:, 1] < 0.12, Part.LEFT_FOOT, Part.LEFT_LOWER_LEG).astype(np.int64)
+    weights = skin(leg, faces, boot, joints).dense()
+    foot = leg[weights[:, Part.LEFT_FOOT] > 0.5]
+    assert foot[:, 1].max() == pytest.approx(0.05, abs=0.01)
+
+
+def unsure_about(x: Floats, at: float, spread: float) -> Floats:
+    """Opinions ``(n, 15)`` of vertices on an arm, whose odds turn at a place along it."""
+    opinion = np.zeros((len(x), N_PARTS))
+    opinion[:, LOWER] = (1 + np.tanh((x - at) / (2 * spread))) / 2
+    opinion[:, UPPER] = 1 - opinion[:, LOWER]
+    return opinion
+
+
+@pytest.mark.parametrize(("spread", "bend"), [(JOINT_SPREAD, 0.31), (1e-4, 0.34)])
+def test_the_joint_decides_the_more_the_less_the_models_are_sure(
+    spread: float, bend: float
+) -> None:
     vertices, faces, _, joints = arm()
-    wrong = np.where(vertices[:, 0] < 0.34, UPPER, LOWER).astype(np.int64)
-    weights = skin(vertices, faces, wrong, joints)
-    assert half_line(vertices, weights, LOWER) == pytest.approx(0.28, abs=0.01)
+    joints[HAND, 0] = 0.6  # past the end of the tube
+    opinion = unsure_about(vertices[:, 0], 0.34, spread)
+    weights = skin(vertices, faces, opinion.argmax(axis=1), joints, opinion=opinion)
+    assert half_line(vertices, weights, LOWER) == pytest.approx(bend, abs=0.005)
+
+
+def test_labels_that_are_not_the_models_opinion_stay() -> None:
+    vertices, faces, _, joints = arm()
+    painted = np.where(vertices[:, 0] < 0.34, UPPER, LOWER).astype(np.int64)
+    opinion = unsure_about(vertices[:, 0], 0.28, 0.05)
+    opinion[vertices[:, 0] >= 0.34] = np.eye(N_PARTS)[LOWER]  # painted, too, and nobody else's
+    weights = skin(vertices, faces, painted, joints, opinion=opinion)
+    assert half_line(vertices, weights, LOWER) == pytest.approx(0.34, abs=0.005)
 
 
 def test_a_rigid_piece_is_never_cut() -> None:

@@ -209,6 +209,7 @@ def test_relabelled_vertices_take_their_duplicates_along(job: Finished) -> None:
     np.maximum.at(high, inverse, found.part)
     np.testing.assert_array_equal(low, high)
     assert found.face_part[5] == Part.LEFT_FOOT
+    assert (found.probability[mesh.faces[5], Part.LEFT_FOOT] == 1).all()
     assert found.part.dtype == found.face_part.dtype == np.uint8
     corners = found.part[mesh.faces]
     agreed = (corners == corners[:, :1]).all(axis=1)

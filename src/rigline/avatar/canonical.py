@@ -28,7 +28,7 @@ MAX_SPECKS_SHARE: Final = 0.01
 MAX_YAW_RAD: Final = np.deg2rad(45.0)
 
 
-MAX_SINKING: Final = 0.02
+MAX_SINKING: Final = 0.01
 """How far the lowest point may be from the asset's own floor for that to be kept, in shares of
 height."""
 

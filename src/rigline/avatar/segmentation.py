@@ -80,7 +80,8 @@ def with_part(
     """The labels with ``vertices (k,)`` and the corners of ``faces (l,)`` given to ``part``.
 
     What coincides with them goes along, as duplicates along a seam do. Faces that touch any of it
-    are named anew by their corners; the models' opinion stays as it was.
+    are named anew by their corners. Of what was named there is one opinion from then on, so that
+    nothing later asks the models again.
     """
     _, inverse = weld(mesh.vertices)
     named = np.zeros(int(inverse.max()) + 1, bool)
@@ -93,7 +94,8 @@ def with_part(
     face_part[moved[mesh.faces].any(axis=1)] = _majority(
         parts[touched].astype(np.int64), base.probability[touched].astype(np.float64)
     )
-    return Segmentation(parts, face_part, base.probability)
+    certain = np.eye(N_PARTS, dtype=np.float32)[part]
+    return Segmentation(parts, face_part, np.where(moved[:, None], certain, base.probability))
 
 
 @dataclass(frozen=True, eq=False)

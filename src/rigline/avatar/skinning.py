@@ -28,14 +28,20 @@ CARRY_DEAD_ZONE = 0.025
 """A boundary this close to where the found joint wants it stays as it is, in shares of height: the
 labels see the surface, and are the better judge of a small difference."""
 
-HINGES = frozenset(
-    (
-        Part.LEFT_LOWER_ARM, Part.LEFT_HAND, Part.RIGHT_LOWER_ARM, Part.RIGHT_HAND,
-        Part.LEFT_LOWER_LEG, Part.LEFT_FOOT, Part.RIGHT_LOWER_LEG, Part.RIGHT_FOOT,
-    )
-)  # fmt: skip
-"""Joints that the boundary is meant to pass through. At shoulder, neck and waist the boundary has a
-shape of its own, and only follows when the joint is moved."""
+HINGES = frozenset((Part.LEFT_FOOT, Part.RIGHT_FOOT))
+"""Joints that the boundary is carried to. Elsewhere it has a shape of its own, and only follows
+when the joint is moved; along the arms it has been settled before, by ``settled_arms``."""
+
+ARMS = (
+    (Part.LEFT_UPPER_ARM, Part.LEFT_LOWER_ARM, Part.LEFT_HAND),
+    (Part.RIGHT_UPPER_ARM, Part.RIGHT_LOWER_ARM, Part.RIGHT_HAND),
+)
+
+JOINT_SPREAD = 0.015
+"""How far along an arm its joints are found from where they are, in shares of height, roughly."""
+
+MAX_EVIDENCE = 3.0
+"""Log odds that a joint gives at most to the part on its side, however far away."""
 
 CARRIED_JOINTS = (
     Part.LEFT_LOWER_ARM, Part.LEFT_HAND, Part.RIGHT_LOWER_ARM, Part.RIGHT_HAND,
@@ -85,6 +91,30 @@ def bone_direction(joints: Floats, part: int) -> Floats:
 
 def _unit(vector: Floats) -> Floats:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+def settled_arms(
+    vertices: Floats, part: Ints, opinion: npt.NDArray[np.floating], joints: Floats
+) -> Ints:
+    """Labels ``(W,)`` along the arms, by the models' opinion and the side of a joint one is on.
+
+    ``opinion (W, 15)`` probabilities. An arm is a plain tube, where nothing on the surface tells
+    where it bends; the joints are found from the whole body, and in rigs made by hand the weights
+    of arms change at elbow and wrist, more closely than those of legs at knee and ankle. Within an
+    arm, log odds of both are added. What differs from the models' opinion (a rigid piece, a
+    stray patch, what a person painted) stays as it is.
+    """
+    out = part.copy()
+    of_models = part == opinion.argmax(axis=1)
+    for arm in ARMS:
+        own = np.flatnonzero(of_models & np.isin(part, arm))
+        log_odds = np.log(np.maximum(opinion[own][:, arm], 1e-6, dtype=np.float64))
+        for place, joint in enumerate(arm[1:], start=1):
+            past = (vertices[own] - joints[joint]) @ bone_direction(joints, joint)
+            evidence = np.clip(past / JOINT_SPREAD, -MAX_EVIDENCE, MAX_EVIDENCE)
+            log_odds[:, place:] += evidence[:, None]
+        out[own] = np.array(arm)[log_odds.argmax(axis=1)]
+    return out
 
 
 def carried_labels(
@@ -143,18 +173,29 @@ def _islands_kept(faces: Ints, before: Ints, after: Ints) -> Ints:
 
 
 def skin(
-    vertices: Floats, faces: Ints, part: Ints, joints: Floats, found_joints: Floats | None = None
+    vertices: Floats,
+    faces: Ints,
+    part: Ints,
+    joints: Floats,
+    found_joints: Floats | None = None,
+    opinion: npt.NDArray[np.floating] | None = None,
 ) -> SkinWeights:
     """Weights of every vertex from its part and the joints.
 
     ``vertices (N, 3)`` canonical, ``faces (M, 3)``, ``part (N,)``, ``joints (15, 3)``;
     ``found_joints`` are the joints that belong to the labels, before anybody moved one (default:
-    ``joints``). No vertex is left without weight, whatever the topology. Deterministic.
+    ``joints``), and ``opinion (N, 15)`` the models' probabilities of the parts, where arms are to
+    be settled by both (default: the labels stand). No vertex is left without weight, whatever
+    the topology. Deterministic.
     """
     first, inverse = weld(vertices)
     welded, welded_faces = vertices[first], inverse[faces]
     found = joints if found_joints is None else found_joints
-    labels = carried_labels(welded, welded_faces, part[first].astype(np.int64), joints, found)
+    labels = part[first].astype(np.int64)
+    if opinion is not None:
+        settled = settled_arms(welded, labels, opinion[first], found)
+        labels = _islands_kept(welded_faces, labels, settled)
+    labels = carried_labels(welded, welded_faces, labels, joints, found)
     diffused = SurfaceDiffusion(welded, welded_faces).smooth(np.eye(N_PARTS)[labels], BLEND_RADIUS)
     sparse = strongest(np.clip(diffused, 0, None), labels)
     return SkinWeights(sparse.joints[inverse], sparse.weights[inverse])

@@ -25,7 +25,7 @@ BODY_STAGES = (
           array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),
     Stage("rig", 6, ("ingest", "orient"), stages.rig,
           array_codec("skeleton.safetensors", Skeleton), models=("avatar_rigging",)),
-    Stage("skin", 3, ("ingest", "orient", "segment", "rig"), stages.skin_body,
+    Stage("skin", 4, ("ingest", "orient", "segment", "rig"), stages.skin_body,
           array_codec("weights.safetensors", SkinWeights)),
 )  # fmt: skip
 """From the file to a rigged and skinned body: what every kind of avatar begins with."""

@@ -241,7 +241,8 @@ def skin_body(
 ) -> Produced[SkinWeights]:
     """Weights of every vertex from labels and joints, or the file's own with its own joints."""
     part = segment.part.astype(np.int64)
-    anew = cache(partial(skin, orient.vertices, orient.faces, part, rig.joints, rig.found_joints))
+    body = orient.vertices, orient.faces, part
+    anew = cache(partial(skin, *body, rig.joints, rig.found_joints, segment.probability))
     kept = keep_weights(ingest.rig, orient, rig, part, reuses_rig(ctx), anew)
     weights = kept.weights or anew()
     evidence = weight_evidence(orient.vertices, orient.faces, weights, part)
