@@ -25,7 +25,7 @@ RIGGING = "avatar_rigging"
 PURPOSE = {
     "avatar_orientation": (
         "Tells how a humanoid mesh stands: which of the 24 axis-aligned turns, and the yaw beyond "
-        "it. The product asks about all 24 turned copies of two samplings and joins the answers."
+        "it. The product asks about all 24 turns, shared out over two samplings, and joins the answers."
     ),
     "avatar_segmentation": (
         "Gives the probability of each of the fifteen R15 parts at any query point on the surface "

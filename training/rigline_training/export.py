@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -17,38 +20,93 @@ from rigline.avatar.canonical import (
     N_ORIENTATION_POINTS,
 )
 from rigline.avatar.sampling import N_NEIGHBOURS, N_PATCHES, N_POINTS
+from rigline_training.exported_weights import NETWORKS, load_exported, networks_in
 from rigline_training.networks import BodyNetwork, LikenessHead, OrientationNetwork
 
 OPSET = 17
 MAX_DIFFERENCE = 1e-4
 
+PARTS_ONLY = (
+    "from_patches", "from_query", "from_joints", "from_bones", "classify", "bones", "bone_ends",
+)  # fmt: skip
+"""What of the body network the joints do not need."""
 
-class Segmentation(nn.Module):
-    """The body network as asked for parts: probabilities (B, Q, 15) at query points."""
-
-    def __init__(self, net: BodyNetwork) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, features: Tensor, neighbours: Tensor, queries: Tensor) -> Tensor:
-        logits, _, _, _ = self.net(features, neighbours, queries)
-        return torch.softmax(logits, dim=-1)
+Body = TypeVar("Body", bound=BodyNetwork)
 
 
-class Rigging(nn.Module):
-    """The body network as asked for joints, and whether there is a humanoid to have them."""
+class JointFinder(BodyNetwork):
+    """The body network without what only the parts need.
 
-    def __init__(self, net: BodyNetwork, likeness: LikenessHead) -> None:
-        super().__init__()
-        self.net, self.likeness = net, likeness
+    ``forward(features, neighbours)`` returns the tokens (B, P, width), joints (B, 15, 3), their
+    log scale (B, 15) and the dispersion of the votes (B, 15).
+    """
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        for name in PARTS_ONLY:
+            delattr(self, name)
 
     def forward(
         self, features: Tensor, neighbours: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        tokens = self.net.tokens(features, neighbours)
-        joints, log_scale, dispersion = self.net.joints(features, tokens)
+        tokens = self.tokens(features, neighbours)
+        return tokens, *self.joints(features, tokens)
+
+
+class Segmentation(nn.Module):
+    """Body networks as asked for parts: probabilities (B, Q, 15) at query points.
+
+    ``members`` are asked beside the first network; opinions are pooled by the weighted mean of
+    their logarithms, ``share`` for each member and the rest for the first.
+    """
+
+    def __init__(
+        self, net: BodyNetwork, members: Sequence[BodyNetwork] = (), share: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.net, self.members, self.share = net, nn.ModuleList(members), share
+
+    def forward(self, features: Tensor, neighbours: Tensor, queries: Tensor) -> Tensor:
+        pooled = self.net(features, neighbours, queries)[0]
+        if self.members:
+            pooled = torch.log_softmax(pooled, dim=-1) * (1 - self.share * len(self.members))
+        for member in self.members:
+            logits = member(features, neighbours, queries)[0]
+            pooled = pooled + self.share * torch.log_softmax(logits, dim=-1)
+        return torch.softmax(pooled, dim=-1)
+
+
+class Rigging(nn.Module):
+    """Body networks as asked for joints, and whether there is a humanoid to have them.
+
+    Joints and log scales are weighted means; what members disagree on adds to the dispersion, as in
+    a mixture (Lakshminarayanan et al. 2017, "Deep ensembles").
+    """
+
+    def __init__(
+        self, net: JointFinder, likeness: LikenessHead, members: Sequence[JointFinder] = (),
+        share: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.net, self.likeness = net, likeness
+        self.members = nn.ModuleList(members)
+        shares = torch.tensor([1 - share * len(members)] + [share] * len(members))
+        self.register_buffer("shares", shares, persistent=False)
+
+    def forward(
+        self, features: Tensor, neighbours: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        tokens, joints, log_scale, dispersion = self.net(features, neighbours)
         humanoid = torch.sigmoid(self.likeness(tokens, log_scale, dispersion))
-        return joints, log_scale, dispersion, humanoid
+        if not self.members:
+            return joints, log_scale, dispersion, humanoid
+        found = [(joints, log_scale, dispersion)]
+        found += [member(features, neighbours)[1:] for member in self.members]
+        places, scales, spreads = (torch.stack(each, dim=-1) for each in zip(*found, strict=True))
+        mean = (places * self.shares).sum(-1)
+        apart = ((places - mean[..., None]) ** 2).sum(dim=-2)
+        spread = ((spreads**2 + apart) * self.shares).sum(-1).sqrt()
+        return mean, (scales * self.shares).sum(-1), spread, humanoid
 
 
 class Orientation(nn.Module):
@@ -82,6 +140,7 @@ def export(
         module, example, str(path), input_names=inputs, output_names=outputs,
         dynamic_axes=dynamic, opset_version=OPSET, dynamo=False,
     )  # fmt: skip
+    _note_networks(module, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = module(*example)
@@ -93,48 +152,78 @@ def export(
     return worst
 
 
-def _average(checkpoint: Path) -> dict:
-    return torch.load(checkpoint, weights_only=False, map_location="cpu")
+def _note_networks(module: nn.Module, path: Path) -> None:
+    """Leave the arguments of the networks in the file, the first one's first."""
+    networks = [module.net, *getattr(module, "members", ())]
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {NETWORKS: json.dumps([n.config for n in networks])})
+    onnx.save(model, path)
 
 
-def _body(checkpoint: Path) -> BodyNetwork:
-    state = _average(checkpoint)
-    net = BodyNetwork(**state["config"])
-    net.load_state_dict(state["average"])
+def _checkpoint(path: Path) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(path, weights_only=False, map_location="cpu")
+    return state
+
+
+def body_from(source: Path, kind: type[Body] = BodyNetwork) -> Body:
+    """A body network with the weights of a checkpoint, or of the first network of an ONNX file."""
+    if source.suffix == ".onnx":
+        net = kind(**networks_in(source)[0])
+        load_exported(net, source)
+        return net
+    state = _checkpoint(source)
+    net = kind(**state["config"])
+    wanted = net.state_dict()
+    net.load_state_dict({k: v for k, v in state["average"].items() if k in wanted})
     return net
 
 
+def likeness_from(source: Path, width: int) -> LikenessHead:
+    """The likeness head of a checkpoint, or of an exported rigging model."""
+    head = LikenessHead(width)
+    if source.suffix == ".onnx":
+        load_exported(head, source, "likeness.")
+    else:
+        head.load_state_dict(_checkpoint(source)["head"])
+    return head
+
+
 def export_body(
-    checkpoint: Path, likeness: Path, repository: Path, parts: Path | None = None
-) -> dict[str, float]:
+    body: Path, likeness: Path, repository: Path, parts: Path | None = None,
+    members: Sequence[Path] = (), share: float = 0.0,
+) -> dict[str, float]:  # fmt: skip
     """Both questions to the body network, each as a model of its own.
 
-    ``parts`` is the checkpoint that answers for the parts, where another one knows them better.
+    ``parts`` is what answers for the parts, where another network knows them better. ``members``
+    are smaller networks that are asked beside it, ``share`` is what each of them counts.
     """
-    net, parts_net = _body(checkpoint), _body(parts or checkpoint)
-    head = LikenessHead()
-    head.load_state_dict(_average(likeness)["head"])
+    finder, namer = body_from(body, JointFinder), body_from(parts or body)
     features, neighbours = _example(N_POINTS, N_PATCHES, N_NEIGHBOURS, 2)
     queries = torch.rand(2, 777, 6) - 0.5
     answers = ["joints", "log_scale", "dispersion", "humanoid"]
     batch = {k: {0: "batch"} for k in ("features", "neighbours", *answers)}
     asked = {k: {0: "batch", 1: "queries"} for k in ("queries", "probability")}
+    segmentation = Segmentation(namer, [body_from(m) for m in members], share)
+    rigging = Rigging(
+        finder, likeness_from(likeness, finder.config["width"]),
+        [body_from(m, JointFinder) for m in members], share,
+    )  # fmt: skip
     return {
         "avatar_segmentation": export(
-            Segmentation(parts_net), (features, neighbours, queries),
+            segmentation, (features, neighbours, queries),
             ["features", "neighbours", "queries"], ["probability"],
             {k: batch[k] for k in ("features", "neighbours")} | asked,
             repository / "avatar_segmentation",
         ),
         "avatar_rigging": export(
-            Rigging(net, head), (features, neighbours), ["features", "neighbours"],
+            rigging, (features, neighbours), ["features", "neighbours"],
             answers, batch, repository / "avatar_rigging",
         ),
     }  # fmt: skip
 
 
 def export_orientation(checkpoint: Path, repository: Path) -> dict[str, float]:
-    state = _average(checkpoint)
+    state = _checkpoint(checkpoint)
     net = OrientationNetwork(**state["config"])
     net.load_state_dict(state["average"])
     example = _example(N_ORIENTATION_POINTS, N_ORIENTATION_PATCHES, N_ORIENTATION_NEIGHBOURS, 2)
@@ -146,17 +235,34 @@ def export_orientation(checkpoint: Path, repository: Path) -> dict[str, float]:
 
 def main() -> None:
     p = argparse.ArgumentParser(description="Export checkpoints into a model repository.")
-    p.add_argument("--body", type=Path, help="checkpoint of train_body")
-    p.add_argument("--parts", type=Path, help="checkpoint for the parts alone; default: --body")
-    p.add_argument("--likeness", type=Path, help="checkpoint of train_likeness on that body")
+    p.add_argument("--body", type=Path, help="checkpoint of train_body, or an exported model")
+    p.add_argument("--parts", type=Path, help="the same for the parts alone; default: --body")
+    p.add_argument(
+        "--likeness",
+        type=Path,
+        help="checkpoint of train_likeness on that body; default: the head in --body, if exported",
+    )
+    p.add_argument(
+        "--members",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="checkpoints of smaller body networks, asked beside the large ones",
+    )
+    p.add_argument("--share", type=float, default=0.25, help="what each member counts")
     p.add_argument("--orientation", type=Path, help="checkpoint of train_orientation")
     p.add_argument("--repository", type=Path, required=True, help="the folder models_repo/")
     args = p.parse_args()
     worst = {}
     if args.body:
-        if not args.likeness:
+        likeness = args.likeness or args.body
+        if not args.likeness and args.body.suffix != ".onnx":
             p.error("--body needs --likeness")
-        worst |= export_body(args.body, args.likeness, args.repository, args.parts)
+        if args.share * len(args.members) >= 1:
+            p.error("--share leaves nothing for the large network")
+        worst |= export_body(
+            args.body, likeness, args.repository, args.parts, args.members, args.share
+        )
     if args.orientation:
         worst |= export_orientation(args.orientation, args.repository)
     print(json.dumps({"largest_difference_from_pytorch": worst}))

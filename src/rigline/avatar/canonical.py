@@ -51,6 +51,9 @@ def axis_turns() -> Floats:
 TURNS: Final = axis_turns()
 """Class k of the orientation model: the input is the upright character turned by TURNS[k]."""
 
+EVEN: Final = np.linalg.det(np.abs(TURNS)) > 0
+"""``(24,)`` the turns that permute the axes evenly (the rotations of a tetrahedron)."""
+
 
 def _composition() -> Ints:
     """``(24, 24)``: COMPOSED[g, c] is the class of TURNS[g] @ TURNS[c]."""
@@ -191,13 +194,17 @@ def orientation_views(mesh: TriangleMesh, samplings: int, seed: int) -> list[Pat
     return views
 
 
-def turned_views(view: Patches) -> tuple[Floats, Ints]:
-    """One view turned by each of the 24 turns: features (24, n, 6) and neighbours (24, p, k)."""
+def turned_views(even: Patches, odd: Patches) -> tuple[Floats, Ints]:
+    """Two views shared out over the 24 turns: features (24, n, 6) and neighbours (24, p, k).
+
+    ``even`` is turned by the twelve turns that permute the axes evenly, a subgroup, and ``odd`` by
+    the others; so every asset is seen from all sides and in two samplings, however it was turned.
+    """
     turn = TURNS.transpose(0, 2, 1).astype(np.float32)
-    points = view.features[None, :, :3] @ turn
-    normals = view.features[None, :, 3:] @ turn
-    features = np.concatenate([points, normals], axis=2)
-    return features, np.repeat(view.neighbours[None], len(TURNS), axis=0)
+    views = [even if is_even else odd for is_even in EVEN]
+    features = np.stack([view.features for view in views])
+    turned = np.concatenate([features[..., :3] @ turn, features[..., 3:] @ turn], axis=2)
+    return turned, np.stack([view.neighbours for view in views])
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,21 +232,20 @@ def vote_orientation(
 ) -> Orientation:
     """Join what the model says of turned copies of one asset.
 
-    ``log_probability (s, 24, 24)``: for each sampling and each applied turn g, the model's log
-    probabilities. ``yaw (s, 24, 2)``: cosine and sine of the yaw it saw. ``prior (24,)`` are log
-    probabilities to add, from what the file format promises. If the asset is turned by c, its copy
-    turned by g shows class g∘c, so the votes for c are read off the composition table.
+    ``log_probability (24, 24)``: for each applied turn g, the model's log probabilities.
+    ``yaw (24, 2)``: cosine and sine of the yaw it saw. ``prior (24,)`` are log probabilities to
+    add, from what the file format promises. If the asset is turned by c, its copy turned by g
+    shows class g∘c, so the votes for c are read off the composition table.
     """
-    mean = log_probability.mean(axis=0)
     rows = np.arange(len(TURNS))[:, None]
-    votes = mean[rows, COMPOSED].mean(axis=0) * sharpness
+    votes = log_probability[rows, COMPOSED].mean(axis=0) * sharpness
     if prior is not None:
         votes = votes + prior
     probability = np.exp(votes - votes.max())
     probability /= probability.sum()
     turn = int(probability.argmax())
-    agrees = COMPOSED[:, turn] == mean.argmax(axis=1)
-    average = (yaw[:, agrees] if agrees.any() else yaw).reshape(-1, 2).mean(axis=0)
+    agrees = COMPOSED[:, turn] == log_probability.argmax(axis=1)
+    average = (yaw[agrees] if agrees.any() else yaw).mean(axis=0)
     angle = float(np.clip(np.arctan2(average[1], average[0]), -MAX_YAW_RAD, MAX_YAW_RAD))
     ranked = np.sort(probability)[::-1]
     up_total = np.sort(_by_up_axis(probability))[::-1]

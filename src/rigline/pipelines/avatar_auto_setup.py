@@ -19,7 +19,7 @@ SOURCE_CODEC = Codec("model.safetensors", SourceModel.to_bytes, SourceModel.from
 
 BODY_STAGES = (
     Stage("ingest", 2, (ASSET,), stages.ingest, SOURCE_CODEC),
-    Stage("orient", 3, ("ingest",), stages.orient,
+    Stage("orient", 4, ("ingest",), stages.orient,
           array_codec("canonical.safetensors", CanonicalMesh), models=("avatar_orientation",)),
     Stage("segment", 5, ("orient",), stages.segment_parts,
           array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),

@@ -44,7 +44,6 @@ from rigline.pipelines.source_rig_reuse import (
     rig_orientation_prior,
 )
 
-ORIENTATION_SAMPLINGS = 2
 PART_SAMPLINGS = 2
 JOINT_SAMPLINGS = 4
 QUERY_CHUNK = 30_000
@@ -100,15 +99,13 @@ def orient(ctx: StageContext, ingest: SourceModel) -> Produced[CanonicalMesh]:
 
 
 def ask_orientation(ctx: StageContext, mesh: TriangleMesh) -> tuple[Floats, Floats]:
-    """What the model says of each sampling in each turn: log probabilities (s, 24, 24), and cosine
-    and sine of the yaw (s, 24, 2)."""
-    views = orientation_views(mesh, ORIENTATION_SAMPLINGS, SEED)
-    turned = [turned_views(view) for view in views]
-    answers = ctx.infer_all(
-        "avatar_orientation", [{"features": f, "neighbours": n} for f, n in turned]
+    """What the model says in each turn: log probabilities (24, 24), and cosine and sine of the yaw
+    (24, 2)."""
+    features, neighbours = turned_views(*orientation_views(mesh, 2, SEED))
+    answer = ctx.models.infer(
+        "avatar_orientation", {"features": features, "neighbours": neighbours}
     )
-    log_probability = np.stack([a["log_probability"] for a in answers]).astype(np.float64)
-    return log_probability, np.stack([a["yaw"] for a in answers]).astype(np.float64)
+    return answer["log_probability"].astype(np.float64), answer["yaw"].astype(np.float64)
 
 
 def _prior(source: SourceModel) -> Floats | None:
