@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import torch
 
 from rigline.inference.contracts import CONTRACTS, STAGE_MODELS
 from rigline.inference.triton_config import configure
+from rigline_training.curves import curve_picture, one_after_the_other
+from rigline_training.exported_weights import shares_in
 
-RIGGING = "avatar_rigging"
+RIGGING, ORIENTATION = "avatar_rigging", "avatar_orientation"
+
+TRAINING, MEMBERS = "## Training\n\n", "## Members\n\n"
 
 PURPOSE = {
     "avatar_orientation": (
         "Tells how a humanoid mesh stands: which of the 24 axis-aligned turns, and the yaw beyond "
-        "it. The product asks about all 24 turns, shared out over two samplings, and joins the answers."
+        "it. The product asks about all 24 turns, shared out over two samplings, and joins the "
+        "answers."
     ),
     "avatar_segmentation": (
         "Gives the probability of each of the fifteen R15 parts at any query point on the surface "
@@ -60,37 +60,9 @@ def shape_table(name: str) -> str:
     return "\n".join(["| | tensor | type | shape |", "|---|---|---|---|", *rows])
 
 
-def curve_picture(history: list[dict], keys: list[str]) -> bytes:
-    """Learning curves on characters that are not trained on: the usual ones, and other styles."""
-    figure, axes = plt.subplots(1, len(keys), figsize=(4.5 * len(keys), 3), squeeze=False)
-    for axis, key in zip(axes[0], keys, strict=True):
-        for name in (k for k in history[-1] if k.endswith(key)):
-            line = [h[name] for h in history]
-            label = name.removesuffix(key).strip("_").replace("_", " ") or "usual styles"
-            axis.plot([h["seconds"] / 60 for h in history], line, marker=".", label=label)
-        axis.set_title(key.replace("_", " "))
-        axis.set_xlabel("minutes of training")
-        axis.grid(alpha=0.3)
-    axes[0, 0].legend(fontsize=7)
-    figure.tight_layout()
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=90, metadata={"Software": None})
-    plt.close(figure)
-    return out.getvalue()
-
-
-def card(name: str, run: Path, model: Path, extras: Extras) -> str:
-    """The text of a model card."""
-    record = json.loads((run / "record.json").read_text())
-    best = torch.load(run / "best.pt", weights_only=False, map_location="cpu")
-    kept = best["history"][-1]
-    figures = "\n".join(
-        f"| {k.replace('_', ' ')} | {v:.4g} |" for k, v in kept.items() if isinstance(v, float)
-    )
-    if not record["revision"]:
-        raise SystemExit(f"{run}/record.json names no revision: the run was outside of git.")
+def card(name: str, training: Sequence[str], model: Path, extras: Extras) -> str:
+    """The text of a model card, around its sections on ``training``."""
     data = model.read_bytes()
-    start = record["options"].get("init_from")
     text = [
         f"# {name}\n\n{PURPOSE[name]}\n\n{shape_table(name)}\n",
         "Positions are in the models' frame: +Y up, facing +Z, the character's left at +X, height\n"
@@ -99,7 +71,21 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
         f"File: {len(data) / 1e6:.1f} MB, sha256 `{hashlib.sha256(data).hexdigest()}`.\n",
         "Licence: Apache-2.0, like the rest of Rigline; no third-party weights or characters went "
         "into it.\n",
-        f"## Training\n\n{kept['samples']:,} synthetic characters, {kept['step']:,} steps, "
+        *training,
+        _real(extras),
+    ]
+    if name != ORIENTATION:
+        text.append(_confidence(extras))
+    text.append(f"## Limits\n\n{LIMITS}")
+    return "\n".join(part for part in text if part)
+
+
+def training_section(name: str, run: Path, extras: Extras) -> str:
+    """What a card tells of the run that its (large) network came from."""
+    record, kept = _record(run), _scores(run)
+    start = record["options"].get("init_from")
+    return (
+        f"{TRAINING}{kept['samples']:,} synthetic characters, {kept['step']:,} steps, "
         f"{kept['seconds'] / 60:.0f} minutes on {record['options']['threads']} thread(s) of a "
         f"{record['options']['device']}; network `{json.dumps(record['network'])}`, seed "
         f"{record['options']['seed']}. "
@@ -107,18 +93,63 @@ def card(name: str, run: Path, model: Path, extras: Extras) -> str:
         + _averaged(record)
         + _before(extras.before if name == RIGGING else ())
         + f"Code `{record['revision']}`, data sha256 `{record['data_sha256'][:16]}`. Commands: "
-        "`training/README.md`.\n",
+        "`training/README.md`.\n\n"
         "On synthetic characters that were not trained on, single view (`paper dolls` are a style "
-        f"that no training character has):\n\n| | |\n|---|---|\n{figures}\n",
-        "![learning curves](curves.png)\n",
-    ]
-    if name == RIGGING:
-        text.append(_likeness(extras))
-    text.append(_real(extras))
-    if name != "avatar_orientation":
-        text.append(_confidence(extras))
-    text.append(f"## Limits\n\n{LIMITS}")
-    return "\n".join(part for part in text if part)
+        f"that no training character has):\n\n| | |\n|---|---|\n{_figures(kept)}\n\n"
+        "![learning curves](curves.png)\n" + (f"\n{_likeness(extras)}" if name == RIGGING else "")
+    )
+
+
+def kept_section(card_before: Path, heading: str) -> str:
+    """A section as the card before has it, where the folder of the run is gone."""
+    before = card_before.read_text() if card_before.exists() else ""
+    _, found, rest = before.partition(heading)
+    if not found:
+        raise SystemExit(f"There is no run, and no {card_before} that tells of one. See --runs.")
+    return f"{heading}{rest.partition('## ')[0].rstrip()}\n"
+
+
+def _members(runs: Sequence[Path], shares: Sequence[float]) -> str:
+    records = [_record(run) for run in runs]
+    rows = "\n".join(
+        f"| `{json.dumps(record['network'])}` | {record['options']['seed']} | "
+        f"{kept['samples']:,} | {kept['step']:,} | {kept['seconds'] / 60:.0f} | "
+        f"{kept['joint_error']:.2f} / "
+        f"{100 * kept['part_accuracy']:.1f} | {kept['paper_dolls_joint_error']:.2f} / "
+        f"{100 * kept['paper_dolls_part_accuracy']:.1f} |"
+        for record, kept in zip(records, map(_scores, runs), strict=True)
+    )
+    made = sorted({(r["revision"], r["data_sha256"][:16]) for r in records})
+    return (
+        f"{MEMBERS}The file asks smaller networks beside the large one that is told of above, "
+        "trained from nothing\nand apart from it, and joins their answers. The large one counts "
+        f"{shares[0]:.0%}, each of the {len(runs)} members {shares[-1]:.0%}.\n"
+        "On synthetic characters that were not trained on, single view (joint error in % of height "
+        "/\npart accuracy in %):\n\n"
+        "| network | seed | characters | steps | minutes | usual | paper dolls |\n"
+        f"|---|--:|--:|--:|--:|--:|--:|\n{rows}\n\n"
+        + "; ".join(f"Code `{code}`, data sha256 `{data}`" for code, data in made)
+        + ".\n\n![learning curves of the members](members.png)\n"
+    )
+
+
+def _record(run: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((run / "record.json").read_text())
+    if not record["revision"]:
+        raise SystemExit(f"{run}/record.json names no revision: the run was outside of git.")
+    return record
+
+
+def _scores(run: Path) -> dict[str, float]:
+    """What the weights that were kept of a run scored, and when."""
+    best = torch.load(run / "best.pt", weights_only=False, map_location="cpu")
+    return best["history"][-1]
+
+
+def _figures(scores: dict[str, float]) -> str:
+    return "\n".join(
+        f"| {k.replace('_', ' ')} | {v:.4g} |" for k, v in scores.items() if isinstance(v, float)
+    )
 
 
 def _averaged(record: dict[str, Any]) -> str:
@@ -149,12 +180,13 @@ def _before(records: Sequence[dict[str, Any]]) -> str:
 @dataclass(frozen=True)
 class Extras:
     """What cards tell beside the run: scores on real characters, of the likeness head, what
-    confidence is worth, and the records of runs before. Each may be missing."""
+    confidence is worth, the records of runs before, and the members' runs. Each may be missing."""
 
     real: dict[str, Any] | None
     likeness: dict[str, float] | None
     confidence: dict[str, Any] | None
     before: tuple[dict[str, Any], ...] = ()
+    members: tuple[Path, ...] = ()
 
 
 def _likeness(extras: Extras) -> str:
@@ -216,40 +248,47 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def one_after_the_other(records: Sequence[dict[str, Any]]) -> list[dict]:
-    """The history of runs that went on from one another; of those that began alike, the first."""
-    history, began, start = list[dict](), 0.0, None
-    for record in records:
-        if history and record["options"].get("init_from") == start:
-            continue
-        start = record["options"].get("init_from")
-        history += [{**h, "seconds": began + h["seconds"]} for h in record["history"]]
-        began = history[-1]["seconds"]
-    return history
-
-
-def describe(name: str, run: Path, repository: Path, extras: Extras, picture: Path | None) -> None:
+def describe(
+    name: str, run: Path | None, repository: Path, extras: Extras, picture: Path | None
+) -> None:
     """Write the card and its pictures beside an exported model."""
     folder = repository / name
-    record = json.loads((run / "record.json").read_text())
-    history = (
-        one_after_the_other((*extras.before, record)) if name == RIGGING else record["history"]
-    )
-    keys = [k for k in ("joint_error", "part_accuracy", "turn_accuracy") if k in history[-1]]
-    folder.joinpath("curves.png").write_bytes(curve_picture(history, keys))
-    if picture and picture.exists() and name != "avatar_orientation":
+    card_file, model = folder / "MODEL_CARD.md", folder / "1" / "model.onnx"
+    if run is None:
+        print(f"{name}: its run is gone, so the card keeps what it says of training.")
+        training = [kept_section(card_file, TRAINING)]
+    else:
+        training = [training_section(name, run, extras)]
+        record = _record(run)
+        history = (
+            one_after_the_other((*extras.before, record)) if name == RIGGING else record["history"]
+        )
+        keys = [k for k in ("joint_error", "part_accuracy", "turn_accuracy") if k in history[-1]]
+        folder.joinpath("curves.png").write_bytes(curve_picture({"": history}, keys))
+    shares = shares_in(model)
+    if len(shares) > 1 and len(extras.members) == len(shares) - 1:
+        training.append(_members(extras.members, shares))
+        histories = {
+            f"member {k}": _record(run)["history"] for k, run in enumerate(extras.members, start=1)
+        }
+        curves = curve_picture(histories, ("joint_error", "part_accuracy"))
+        folder.joinpath("members.png").write_bytes(curves)
+    elif len(shares) > 1:
+        training.append(kept_section(card_file, MEMBERS))
+    if picture and picture.exists() and name != ORIENTATION:
         folder.joinpath("reliability.png").write_bytes(picture.read_bytes())
-    model = folder / "1" / "model.onnx"
-    folder.joinpath("MODEL_CARD.md").write_text(card(name, run, model, extras))
+    card_file.write_text(card(name, training, model, extras))
 
 
-def run_of(name: str, runs: Path) -> Path:
-    """The folder of the run that a model came from; parts may have one of their own."""
-    if name == "avatar_orientation":
-        return runs / "orientation"
-    if name == "avatar_segmentation" and (runs / "parts").exists():
-        return runs / "parts"
-    return runs / "body"
+def run_of(name: str, runs: Path) -> Path | None:
+    """The folder of the run that a model came from, if it is there; parts may have their own."""
+    if name == ORIENTATION:
+        run = runs / "orientation"
+    elif name == "avatar_segmentation" and (runs / "parts").exists():
+        run = runs / "parts"
+    else:
+        run = runs / "body"
+    return run if (run / "record.json").exists() else None
 
 
 def _read(path: Path | None) -> Any:
@@ -265,6 +304,10 @@ def main() -> None:
         "--before", type=Path, nargs="*", default=[],
         help="folders of runs that led to the start of the body run, in their order",
     )  # fmt: skip
+    p.add_argument(
+        "--members", type=Path, nargs="*", default=[],
+        help="folders of the runs of the members, where the body models have some",
+    )  # fmt: skip
     args = p.parse_args()
     likeness = args.runs / "likeness.pt"
     extras = Extras(
@@ -272,6 +315,7 @@ def main() -> None:
         torch.load(likeness, weights_only=False)["scores"] if likeness.exists() else None,
         _read(args.runs / "confidence" / "confidence.json"),
         tuple(_read(folder / "record.json") for folder in args.before),
+        tuple(args.members),
     )
     for name in STAGE_MODELS:
         run = run_of(name, args.runs)

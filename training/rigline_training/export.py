@@ -20,7 +20,7 @@ from rigline.avatar.canonical import (
     N_ORIENTATION_POINTS,
 )
 from rigline.avatar.sampling import N_NEIGHBOURS, N_PATCHES, N_POINTS
-from rigline_training.exported_weights import NETWORKS, load_exported, networks_in
+from rigline_training.exported_weights import NETWORKS, SHARES, load_exported, networks_in
 from rigline_training.networks import BodyNetwork, LikenessHead, OrientationNetwork
 
 OPSET = 17
@@ -53,45 +53,50 @@ class JointFinder(BodyNetwork):
         return tokens, *self.joints(features, tokens)
 
 
-class Segmentation(nn.Module):
-    """Body networks as asked for parts: probabilities (B, Q, 15) at query points.
+class Ensemble(nn.Module):
+    """A large network and smaller members, each of which counts ``share``; the large one the rest.
 
-    ``members`` are asked beside the first network; opinions are pooled by the weighted mean of
-    their logarithms, ``share`` for each member and the rest for the first.
+    Networks that were trained apart err differently, and their mean errs less than each
+    (Lakshminarayanan et al. 2017, "Deep ensembles").
     """
 
     def __init__(
         self, net: BodyNetwork, members: Sequence[BodyNetwork] = (), share: float = 0.0
     ) -> None:
         super().__init__()
-        self.net, self.members, self.share = net, nn.ModuleList(members), share
+        self.net, self.members = net, nn.ModuleList(members)
+        shares = torch.tensor([1 - share * len(members)] + [share] * len(members))
+        self.register_buffer("shares", shares, persistent=False)
+
+
+class Segmentation(Ensemble):
+    """Body networks as asked for parts: probabilities (B, Q, 15) at query points.
+
+    Opinions are pooled by the weighted mean of their logarithms.
+    """
 
     def forward(self, features: Tensor, neighbours: Tensor, queries: Tensor) -> Tensor:
-        pooled = self.net(features, neighbours, queries)[0]
-        if self.members:
-            pooled = torch.log_softmax(pooled, dim=-1) * (1 - self.share * len(self.members))
-        for member in self.members:
-            logits = member(features, neighbours, queries)[0]
-            pooled = pooled + self.share * torch.log_softmax(logits, dim=-1)
-        return torch.softmax(pooled, dim=-1)
+        logits = self.net(features, neighbours, queries)[0]
+        if not self.members:
+            return torch.softmax(logits, dim=-1)
+        each = [logits] + [member(features, neighbours, queries)[0] for member in self.members]
+        pooled = torch.log_softmax(torch.stack(each, dim=-1), dim=-2) * self.shares
+        return torch.softmax(pooled.sum(-1), dim=-1)
 
 
-class Rigging(nn.Module):
+class Rigging(Ensemble):
     """Body networks as asked for joints, and whether there is a humanoid to have them.
 
-    Joints and log scales are weighted means; what members disagree on adds to the dispersion, as in
-    a mixture (Lakshminarayanan et al. 2017, "Deep ensembles").
+    Joints and log scales are weighted means; what networks disagree on adds to the dispersion, as
+    in a mixture. ``likeness`` judges what the large network sees.
     """
 
     def __init__(
         self, net: JointFinder, likeness: LikenessHead, members: Sequence[JointFinder] = (),
         share: float = 0.0,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.net, self.likeness = net, likeness
-        self.members = nn.ModuleList(members)
-        shares = torch.tensor([1 - share * len(members)] + [share] * len(members))
-        self.register_buffer("shares", shares, persistent=False)
+        super().__init__(net, members, share)
+        self.likeness = likeness
 
     def forward(
         self, features: Tensor, neighbours: Tensor
@@ -153,10 +158,13 @@ def export(
 
 
 def _note_networks(module: nn.Module, path: Path) -> None:
-    """Leave the arguments of the networks in the file, the first one's first."""
+    """Leave the networks' arguments and what each counts in the file, the large one first."""
     networks = [module.net, *getattr(module, "members", ())]
     model = onnx.load(path)
-    onnx.helper.set_model_props(model, {NETWORKS: json.dumps([n.config for n in networks])})
+    kept = {NETWORKS: json.dumps([n.config for n in networks])}
+    if len(networks) > 1:
+        kept[SHARES] = json.dumps([round(share, 6) for share in module.shares.tolist()])
+    onnx.helper.set_model_props(model, kept)
     onnx.save(model, path)
 
 

@@ -24,13 +24,24 @@ so on; see ``rigline_training.export``."""
 NETWORKS = "networks"
 """Under this name the file keeps the arguments of its networks, as JSON."""
 
+SHARES = "shares"
+"""Under this name, where there are several networks, what each counts."""
+
 
 def networks_in(model: Path) -> list[dict[str, Any]]:
     """Arguments of the networks in a file, the first one's first; files from before they were
     kept hold one network of the default size."""
-    kept = {p.key: p.value for p in onnx.load(model).metadata_props}
-    networks: list[dict[str, Any]] = json.loads(kept.get(NETWORKS, "[{}]"))
-    return networks
+    return list(_kept(model, NETWORKS, [{}]))
+
+
+def shares_in(model: Path) -> list[float]:
+    """What each network of a file counts; together one."""
+    return list(_kept(model, SHARES, [1.0]))
+
+
+def _kept(model: Path, name: str, default: Any) -> Any:
+    found = {p.key: p.value for p in onnx.load(model).metadata_props}
+    return json.loads(found[name]) if name in found else default
 
 
 def module_path(node_name: str) -> str:

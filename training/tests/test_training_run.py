@@ -19,7 +19,12 @@ from rigline_training.export import (
     export_orientation,
     likeness_from,
 )
-from rigline_training.exported_weights import load_exported, module_path, networks_in
+from rigline_training.exported_weights import (
+    load_exported,
+    module_path,
+    networks_in,
+    shares_in,
+)
 from rigline_training.networks import BodyNetwork, LikenessHead, OrientationNetwork
 from rigline_training.training_run import Lesson, run_options, train
 from torch import nn
@@ -127,6 +132,7 @@ def test_each_network_of_an_ensemble_comes_back(joined: Path, name: str) -> None
     kind = JointFinder if name == "avatar_rigging" else BodyNetwork
     networks = networks_in(model)
     assert [n["width"] for n in networks] == [32, 32, 32]
+    assert shares_in(model) == [0.6, 0.2, 0.2]
     for k, prefix in enumerate(["net.", "members.0.", "members.1."]):
         again, net = kind(**networks[k]), body_from(joined / f"{k}.pt", kind)
         load_exported(again, model, prefix)
