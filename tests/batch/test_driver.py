@@ -11,11 +11,13 @@ import pytest
 
 from rigline.batch.crew import Order
 from rigline.batch.replay import replay
+from rigline.batch.work import LOST
 from rigline.db.ledger import Ledger
 from rigline.engine.batch import BatchLimits, BatchState, FaultKind, ItemState
 from rigline.engine.job import JobAction, JobState
 from rigline.errors import ReviewConflict, ServiceUnavailable
 from rigline.jobs.cancellation import cancel
+from rigline.jobs.recovery import replay_job
 from tests.support.batch_office import BatchOffice
 from tests.support.small_jobs import Killed, MortalLedger
 
@@ -296,6 +298,38 @@ def test_an_item_whose_job_is_cancelled_is_not_begun_again(office: BatchOffice) 
     assert ended.job.state == JobState.CANCELLED
 
 
+@pytest.mark.parametrize("way", ["submitted again", "replayed"])
+def test_a_spent_item_whose_job_was_put_back_ends_and_stops_no_other(
+    office: BatchOffice, way: str
+) -> None:
+    office = replace(office, limits=BatchLimits(attempts=1))
+    office.write(["one two three four"])
+    batch = office.begin()
+
+    def machine_dies(order: Order) -> bool:
+        if order.errands:
+            raise Killed
+        return False
+
+    with pytest.raises(Killed):
+        office.drive(batch, loses=machine_dies)
+    (spent,) = office.items(batch, ItemState.RUNNING)
+    assert spent.job_id is not None
+    _put_back(office, spent.job_id, way)
+    office.write(["one two three four", "five six seven eight"])
+    office.drive(batch)
+    dead, done = office.outcomes(batch)
+    assert (dead.item.state, done.item.state) == (ItemState.DEAD, ItemState.DONE)
+    assert dead.dead is not None
+    assert (dead.dead.kind, dead.dead.attempts) == (FaultKind.LOST, 1)
+    assert dead.job is not None
+    assert (dead.job.state, dead.job.error) == (JobState.FAILED, LOST.error)
+
+    assert len(replay(office.ledger, batch.id, office.clock())) == 1
+    office.drive(batch)
+    assert office.states(batch) == Counter(done=2)
+
+
 def test_dead_letters_are_taken_back(ledger: Ledger, tmp_path: Path) -> None:
     away = tmp_path / "away"
     away.touch()
@@ -337,6 +371,19 @@ def test_jobs_put_back_by_hand_run_when_the_batch_is_resumed(
     assert len(replay_jobs(ledger, JobFilter(batch=batch.id), office.clock())) == 1
     office.drive(batch)
     assert office.states(batch) == Counter(done=1)
+
+
+def _put_back(office: BatchOffice, job_id: str, way: str) -> None:
+    """Bring a job that has lost its worker back to queued, as people do."""
+    now = office.clock()
+    if way == "submitted again":
+        cancel(office.ledger, job_id, "carol", now)
+        with office.ledger.transaction() as work:
+            work.jobs.transition(work.jobs.get(job_id), JobAction.RESUBMIT, now)
+        return
+    with office.ledger.transaction() as work:
+        work.jobs.transition(work.jobs.get(job_id), JobAction.PARK, now, error="The store is away.")
+    replay_job(office.ledger, job_id, now)
 
 
 def _with_asset(office: BatchOffice, text: str) -> Callable[[Order], bool]:

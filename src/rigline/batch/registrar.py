@@ -194,7 +194,10 @@ class Registrar:
     def _restart(
         self, work: Work, items: Sequence[BatchItem], ended: Counts, now: datetime
     ) -> list[Live]:
-        """Begin another attempt at items whose job is there."""
+        """Begin another attempt at items whose job is there.
+
+        An item lost with its last attempt ends, also when its job was put back to queued since.
+        """
         kept = work.job_groups.get([item.job_id for item in items if item.job_id])
         live, changes, final = list[Live](), list[tuple[Job, Job]](), list[BatchItem]()
         assets = work.job_groups.assets([job.asset_sha256 for job in kept.values()])
@@ -210,7 +213,7 @@ class Registrar:
             if item.state == ItemState.RUNNING and item.attempts >= self.batch.limits.attempts:
                 final.append(replace(item, state=ItemState.DEAD))
                 letters.append(_letter(item, LOST, now))
-                changes.append((job, _faulted(job, LOST, True, now)))
+                changes.append((job, _faulted(_started(job, now), LOST, True, now)))
                 ended[ItemState.DEAD, None] += 1
                 continue
             started = _started(job, now)
