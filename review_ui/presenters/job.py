@@ -9,6 +9,7 @@ from typing import Any, Final
 from review_ui.presenters.wording import code_words, size
 from rigline.desk.ticket_page import JobPage
 from rigline.engine.job import JobState
+from rigline.review.ticket import Ticket, TicketState
 
 STATE_COLOURS: Final = {
     JobState.PUBLISHED: "green", JobState.IN_REVIEW: "orange", JobState.RESUMING: "blue",
@@ -43,6 +44,22 @@ def facts_of(page: JobPage) -> list[tuple[str, str]]:
         rows.append(("Policy", f"{judged.policy}, version {judged.policy_version}"))
         rows.append(("Judged", f"{judged.verdict}, confidence {100 * judged.confidence:.0f} %"))
     return rows
+
+
+def ticket_of(page: JobPage) -> Ticket | None:
+    """The ticket to offer; None where there is none, and where it is gone with a cancelled job."""
+    ticket = page.ticket
+    if ticket is None or ticket.state == TicketState.WITHDRAWN:
+        return None
+    return None if page.job.state == JobState.CANCELLED else ticket
+
+
+def notice_of(page: JobPage) -> str:
+    """Why the job is parked, failed or cancelled, and what follows from the last; else empty."""
+    said = page.job.error
+    if page.job.state != JobState.CANCELLED:
+        return said
+    return f"{said.rstrip('.')}. Nobody has to review it. Submitted again, its file is queued anew."
 
 
 def stage_rows(page: JobPage) -> list[dict[str, Any]]:

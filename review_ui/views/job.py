@@ -9,7 +9,14 @@ import streamlit as st
 
 from review_ui.identity import show_error
 from review_ui.office import now, office
-from review_ui.presenters.job import STATE_COLOURS, facts_of, history_of, stage_rows
+from review_ui.presenters.job import (
+    STATE_COLOURS,
+    facts_of,
+    history_of,
+    notice_of,
+    stage_rows,
+    ticket_of,
+)
 from review_ui.presenters.wording import plain
 from rigline.desk.ticket_page import JobPage, job_page, latest_runs
 from rigline.engine.job import JobState
@@ -45,12 +52,14 @@ def _head(page: JobPage, pages: Mapping[str, Any]) -> None:
         st.subheader(plain(page.asset.name), anchor=False, width="content")
         st.badge(str(page.job.state).replace("_", " "), color=colour)  # type: ignore[arg-type]
         st.space("stretch")
-        if page.ticket is not None and st.button("To its ticket", shortcut="T"):
-            st.switch_page(pages["ticket"], query_params={"id": page.ticket.id})
+        ticket = ticket_of(page)
+        if ticket is not None and st.button("To its ticket", shortcut="T"):
+            st.switch_page(pages["ticket"], query_params={"id": ticket.id})
         if st.button("Inbox", type="tertiary", shortcut="I"):
             st.switch_page(pages["inbox"])
-    if page.job.error:
-        (st.info if page.job.state == JobState.CANCELLED else st.error)(plain(page.job.error))
+    notice = notice_of(page)
+    if notice:
+        (st.info if page.job.state == JobState.CANCELLED else st.error)(plain(notice))
 
 
 def _facts(page: JobPage) -> None:
