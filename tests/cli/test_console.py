@@ -21,11 +21,11 @@ from rigline.errors import (
         (ServiceUnavailable("The store is away."), ExitCode.FAILED),
         (ReviewConflict("Bob was faster."), ExitCode.FAILED),
         (InvalidInput("There is no file."), ExitCode.USAGE),
-        (ContractViolation("The model gave nothing."), ExitCode.USAGE),
+        (ContractViolation("The model gave nothing."), ExitCode.FAILED),
         ("Name a file.", ExitCode.USAGE),
     ],
 )
-def test_what_may_pass_leaves_with_1_and_a_wrong_command_with_2(
+def test_only_a_wrong_command_leaves_with_2(
     error: RiglineError | str, code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(typer.Exit) as left:

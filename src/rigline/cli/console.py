@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from rigline.engine.codec import encodable
-from rigline.errors import ReviewConflict, RiglineError, ServiceUnavailable
+from rigline.errors import InvalidInput, RiglineError
 
 TABLE_WIDTH = 160
 
@@ -42,11 +42,11 @@ def shown(name: object) -> str:
 def fail(error: RiglineError | str, code: ExitCode | None = None) -> NoReturn:
     """Say why nothing could be done, and leave.
 
-    Without a ``code`` with 1 where the command may well succeed another time, because a service was
-    away or somebody else faster, and with 2 where it is the command that has to change.
+    Without a ``code`` with 2 where it is the command that has to change, and with 1 where it is
+    not: a service was away, somebody else was faster, or Rigline or a model is at fault.
     """
     if code is None:
-        passing = isinstance(error, ServiceUnavailable | ReviewConflict)
-        code = ExitCode.FAILED if passing else ExitCode.USAGE
+        wrong = isinstance(error, str | InvalidInput)
+        code = ExitCode.USAGE if wrong else ExitCode.FAILED
     messages().print(f"rigline: {error}", style="red", markup=False)
     raise typer.Exit(int(code))

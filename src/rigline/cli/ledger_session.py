@@ -29,8 +29,8 @@ def clock() -> datetime:
 def opened_ledger() -> Iterator[Ledger]:
     """The ledger, in which the decisions that stand by now have been carried out.
 
-    Leaves with exit code 2 when the command cannot be right, with 1 when something was away or
-    somebody else faster.
+    Leaves with exit code 2 when the command cannot be right, with 1 when something was away,
+    somebody else faster, or Rigline at fault.
     """
     try:
         ledger = open_ledger(load_settings())
