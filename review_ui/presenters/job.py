@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 from review_ui.presenters.wording import code_words, size
 from rigline.desk.ticket_page import JobPage
 from rigline.engine.job import JobState
+from rigline.jobs.cancellation import CANCELLABLE
+from rigline.review.access import Permission, PersonRole, permits
 from rigline.review.ticket import Ticket, TicketState
 
 STATE_COLOURS: Final = {
@@ -60,6 +62,23 @@ def notice_of(page: JobPage) -> str:
     if page.job.state != JobState.CANCELLED:
         return said
     return f"{said.rstrip('.')}. Nobody has to review it. Submitted again, its file is queued anew."
+
+
+def offers_cancelling(page: JobPage, roles: Set[PersonRole]) -> bool:
+    """Whether the job can be cancelled, by somebody with these roles."""
+    return page.job.state in CANCELLABLE and permits(roles, Permission.CANCEL)
+
+
+def consequences_of_cancelling(page: JobPage) -> str:
+    """What becomes of the job, its worker and its ticket."""
+    job, holder = page.job, page.ticket.claimed_by if page.ticket else None
+    said = ["The job never runs again, unless its file is submitted again."]
+    if job.state in (JobState.RUNNING, JobState.RESUMING):
+        said.append("Its worker stops after the stage that it is at.")
+    if job.state == JobState.IN_REVIEW:
+        whose = f", also from {holder}, who has it" if holder else ""
+        said.append(f"Its ticket is withdrawn{whose}.")
+    return " ".join(said)
 
 
 def stage_rows(page: JobPage) -> list[dict[str, Any]]:

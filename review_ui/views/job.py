@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import streamlit as st
@@ -11,9 +11,11 @@ from review_ui.identity import show_error
 from review_ui.office import now, office
 from review_ui.presenters.job import (
     STATE_COLOURS,
+    consequences_of_cancelling,
     facts_of,
     history_of,
     notice_of,
+    offers_cancelling,
     stage_rows,
     ticket_of,
 )
@@ -21,7 +23,7 @@ from review_ui.presenters.wording import plain
 from rigline.desk.ticket_page import JobPage, job_page, latest_runs
 from rigline.engine.job import JobState
 from rigline.errors import RiglineError
-from rigline.review.access import may_open
+from rigline.review.access import PersonRole, may_open
 
 
 def show(person: str, pages: Mapping[str, Any]) -> None:
@@ -36,7 +38,7 @@ def show(person: str, pages: Mapping[str, Any]) -> None:
     except RiglineError as error:
         show_error(error)
         return
-    _head(page, pages)
+    _head(page, person, roles, pages)
     left, right = st.columns([1, 2], gap="medium")
     with left:
         _facts(page)
@@ -46,7 +48,7 @@ def show(person: str, pages: Mapping[str, Any]) -> None:
     _stages(page)
 
 
-def _head(page: JobPage, pages: Mapping[str, Any]) -> None:
+def _head(page: JobPage, person: str, roles: Set[PersonRole], pages: Mapping[str, Any]) -> None:
     colour = STATE_COLOURS[page.job.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(plain(page.asset.name), anchor=False, width="content")
@@ -55,11 +57,28 @@ def _head(page: JobPage, pages: Mapping[str, Any]) -> None:
         ticket = ticket_of(page)
         if ticket is not None and st.button("To its ticket", shortcut="T"):
             st.switch_page(pages["ticket"], query_params={"id": ticket.id})
+        if offers_cancelling(page, roles):
+            _cancelling(page, person)
         if st.button("Inbox", type="tertiary", shortcut="I"):
             st.switch_page(pages["inbox"])
     notice = notice_of(page)
     if notice:
         (st.info if page.job.state == JobState.CANCELLED else st.error)(plain(notice))
+
+
+def _cancelling(page: JobPage, person: str) -> None:
+    """A reason and a button of its own stand between the person and the deed."""
+    with st.popover("Cancel the job"), st.form("cancel", border=False, enter_to_submit=False):
+        st.markdown(plain(consequences_of_cancelling(page)))
+        reason = st.text_input("Why?", key="cancel-reason")
+        if not st.form_submit_button("Yes, cancel it", type="primary"):
+            return
+        try:
+            office().desk.cancel(person, page.job.id, reason)
+        except RiglineError as error:
+            show_error(error)
+            return
+    st.rerun()
 
 
 def _facts(page: JobPage) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rigline.db.ledger import Ledger
 from rigline.desk.reviewing import Desk, seeing
 from rigline.engine.job import JobState
-from rigline.errors import ReviewConflict
+from rigline.errors import InvalidInput, ReviewConflict
 from rigline.jobs.resumption import carry_out_due
 from rigline.review.access import Permission, PersonRole
 from rigline.review.decision import Approval
@@ -53,6 +53,7 @@ ACTIONS: dict[str, Callable[[Desk, str, int], object]] = {
     "undo": lambda desk, who, token: desk.undo(who, "t1", token),
     "reopen": lambda desk, who, token: desk.reopen(who, "t1", "look"),
 }
+CANCELLED = "Cancelled by {}: wrong file"
 
 
 def test_claim_decide_undo(desk: Desk) -> None:
@@ -123,6 +124,34 @@ def test_leads_take_what_was_escalated_and_reopen_what_is_closed(desk: Desk, clo
     clock.wait(UNDO_WINDOW)
     carry_out_due(desk.ledger, clock())
     assert desk.reopen("liz", "t1", "look again").state == TicketState.OPEN
+    with desk.ledger.reading() as work:
+        assert work.jobs.get("j1").state == JobState.IN_REVIEW
+
+
+@pytest.mark.parametrize("person", ["liz", "oz"])
+def test_leads_and_operators_cancel_a_job_even_from_who_has_its_ticket(
+    desk: Desk, person: str
+) -> None:
+    token = desk.claim("ann", "t1").fencing_token
+    gone = desk.cancel(person, "j1", "wrong file")
+    assert (gone.state, gone.error) == (JobState.CANCELLED, CANCELLED.format(person))
+    with pytest.raises(ReviewConflict, match="its job has been cancelled"):
+        desk.decide("ann", "t1", token, "d1", Approval())
+
+
+@pytest.mark.parametrize("person", ["ann", "vic", "stranger"])
+def test_others_cancel_nothing(desk: Desk, person: str) -> None:
+    with pytest.raises(ReviewConflict, match="lead or operator") as caught:
+        desk.cancel(person, "j1", "wrong file")
+    assert caught.value.fields["conflict"] == "role"
+    with desk.ledger.reading() as work:
+        assert work.jobs.get("j1").state == JobState.IN_REVIEW
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_job_is_not_cancelled_without_a_reason(desk: Desk, reason: str) -> None:
+    with pytest.raises(InvalidInput, match="A reason is needed for cancelling a job"):
+        desk.cancel("liz", "j1", reason)
     with desk.ledger.reading() as work:
         assert work.jobs.get("j1").state == JobState.IN_REVIEW
 

@@ -31,6 +31,11 @@ def test_every_role_may_see_and_only_reviewers_and_leads_review() -> None:
     assert not permits(frozenset(), Permission.SEE)
 
 
+def test_leads_and_operators_cancel_jobs() -> None:
+    cancelling = {role for role in PersonRole if permits({role}, Permission.CANCEL)}
+    assert cancelling == {PersonRole.LEAD, PersonRole.OPERATOR}
+
+
 @pytest.mark.parametrize("roles", [frozenset(), VIEWER, OPERATOR])
 def test_who_reviews_nothing_is_no_actor(roles: frozenset[PersonRole]) -> None:
     with pytest.raises(ReviewConflict, match="reviewer or lead") as caught:

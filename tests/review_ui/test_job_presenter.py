@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from review_ui.presenters.job import notice_of, ticket_of
+from review_ui.presenters.job import (
+    consequences_of_cancelling,
+    notice_of,
+    offers_cancelling,
+    ticket_of,
+)
 from rigline.desk.ticket_page import JobPage
 from rigline.engine.job import Job, JobState
+from rigline.jobs.cancellation import CANCELLABLE
+from rigline.review.access import PersonRole
 from rigline.review.ticket import TicketState
 from tests.support.ledgers import ASSET
 from tests.support.tickets import NOW, ticket_in
@@ -47,3 +54,22 @@ def test_other_jobs_say_what_stopped_them() -> None:
     assert notice_of(PAGE) == ""
     failed = job_in(JobState.FAILED, "It is no mesh.")
     assert notice_of(replace(PAGE, job=failed)) == "It is no mesh."
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_what_has_not_ended_can_be_cancelled_by_leads_and_operators(state: JobState) -> None:
+    stopped = state in (JobState.PARKED, JobState.FAILED, JobState.CANCELLED)
+    page = replace(PAGE, job=job_in(state, "It stopped." if stopped else ""))
+    offered = {role for role in PersonRole if offers_cancelling(page, {role})}
+    assert offered == ({PersonRole.LEAD, PersonRole.OPERATOR} if state in CANCELLABLE else set())
+
+
+def test_what_cancelling_takes_away_is_said_before() -> None:
+    def said(state: JobState, ticket: TicketState = TicketState.OPEN) -> str:
+        page = replace(PAGE, job=job_in(state), ticket=ticket_in(ticket))
+        return consequences_of_cancelling(page)
+
+    assert said(JobState.QUEUED).endswith("unless its file is submitted again.")
+    assert said(JobState.RUNNING).endswith("Its worker stops after the stage that it is at.")
+    assert said(JobState.IN_REVIEW).endswith("Its ticket is withdrawn.")
+    assert said(JobState.IN_REVIEW, TicketState.CLAIMED).endswith("also from ann, who has it.")

@@ -1,4 +1,5 @@
-"""What a person does with tickets: each action in one transaction with the check of their role."""
+"""What a person does with tickets and jobs: each action in one transaction with the check of the
+person's role."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ from typing import Final
 
 from rigline.db.ledger import Ledger, Work
 from rigline.db.reviewing import record_decision, reopen, take_back_decision
+from rigline.engine.job import Job
+from rigline.jobs.cancellation import cancel
 from rigline.review import queue
 from rigline.review.access import Permission, PersonRole, actor_of, require
-from rigline.review.decision import Decision
+from rigline.review.decision import Decision, checked_reason
 from rigline.review.ticket import Actor, Ticket
 
 Clock = Callable[[], datetime]
@@ -27,7 +30,8 @@ class Desk:
     """The queue as one installation's people use it.
 
     Every method raises ``ReviewConflict`` when role, lease, token or the ticket's state are against
-    it, ``InvalidInput`` for an unknown ticket, ``ServiceUnavailable`` when the ledger is away.
+    it, ``InvalidInput`` for an unknown ticket or job and for a reason that says nothing,
+    ``ServiceUnavailable`` when the ledger is away.
     """
 
     ledger: Ledger
@@ -115,6 +119,16 @@ class Desk:
         """Put a closed ticket back into the queue; for leads."""
         with self._acting(person) as (work, actor, now):
             return reopen(work, ticket_id, actor, now, reason)
+
+    def cancel(self, person: str, job_id: str, reason: str) -> Job:
+        """Cancel a job that has not come to its end; for leads and operators."""
+        now = self.clock()
+
+        def check(work: Work) -> None:
+            require(person, work.people.roles(person, now), Permission.CANCEL)
+            checked_reason(reason, "cancelling a job")
+
+        return cancel(self.ledger, job_id, person, now, reason, check)
 
     @contextmanager
     def _acting(self, person: str) -> Iterator[tuple[Work, Actor, datetime]]:

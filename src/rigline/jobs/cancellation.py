@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -20,12 +21,16 @@ CANCELLABLE: Final = tuple(state for state in JobState if (state, JobAction.CANC
 """The states from which a job can be cancelled."""
 
 
-def cancel(ledger: Ledger, job_id: str, who: str, now: datetime, reason: str = "") -> Job:
+def cancel(
+    ledger: Ledger, job_id: str, who: str, now: datetime, reason: str = "",
+    check: Callable[[Work], object] = lambda work: None,
+) -> Job:  # fmt: skip
     """The cancelled job. It never runs again, unless somebody submits its file again.
 
     A job in review leaves the queue in the same transaction: its ticket is withdrawn, from whoever
     has it, and a decision that has not taken effect never does. A worker that has the job is
-    refused at its next word and stops. Cancelled before, the job stays as it is.
+    refused at its next word and stops. Cancelled before, the job stays as it is. ``check`` is
+    called in that transaction, and what it raises cancels nothing.
 
     Raises ``ReviewConflict`` for a job that has come to its end, ``InvalidInput`` for an unknown
     job, for a name that is none, and for a reason that is too long.
@@ -38,6 +43,7 @@ def cancel(ledger: Ledger, job_id: str, who: str, now: datetime, reason: str = "
         attempts -= 1
         try:
             with ledger.transaction() as work:
+                check(work)
                 return _cancelled(work, work.jobs.get(job_id), said, now)
         except ReviewConflict as error:
             if not attempts or error.fields.get("conflict") != "stale_version":

@@ -15,7 +15,8 @@ class PersonRole(StrEnum):
     """What a person is here for; one person may have several.
 
     Viewers look at queue, jobs and figures. Reviewers decide about tickets. Leads do that too, take
-    what was escalated, and see every ticket. Operators see everything and give roles.
+    what was escalated, see every ticket, and cancel jobs. Operators see everything, cancel jobs and
+    give roles.
     """
 
     VIEWER = "viewer"
@@ -30,19 +31,23 @@ class Permission(StrEnum):
     SEE = "see"
     REVIEW = "review"
     SEE_ALL = "see_all"
+    CANCEL = "cancel"
 
 
 PERMISSIONS: Final[Mapping[PersonRole, frozenset[Permission]]] = {
     PersonRole.VIEWER: frozenset({Permission.SEE}),
     PersonRole.REVIEWER: frozenset({Permission.SEE, Permission.REVIEW}),
-    PersonRole.LEAD: frozenset({Permission.SEE, Permission.REVIEW, Permission.SEE_ALL}),
-    PersonRole.OPERATOR: frozenset({Permission.SEE, Permission.SEE_ALL}),
+    PersonRole.LEAD: frozenset(
+        {Permission.SEE, Permission.REVIEW, Permission.SEE_ALL, Permission.CANCEL}
+    ),
+    PersonRole.OPERATOR: frozenset({Permission.SEE, Permission.SEE_ALL, Permission.CANCEL}),
 }
 
 _NEEDED: Final[Mapping[Permission, str]] = {
     Permission.SEE: "any role",
     Permission.REVIEW: "the role reviewer or lead",
     Permission.SEE_ALL: "the role lead or operator",
+    Permission.CANCEL: "the role lead or operator",
 }
 
 
