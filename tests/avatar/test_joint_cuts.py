@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.joint_cuts import joint_cuts
@@ -39,3 +40,36 @@ def test_a_patch_that_links_nothing_is_a_stray() -> None:
     found = cut(strip([*HIPS, *CHEST, *HIPS, *FOOT, *CAPE]))
     assert found[6] == Part.LOWER_TORSO
     assert found[-3] == Part.UPPER_TORSO
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "flat"),
+    [
+        (Part.LEFT_UPPER_ARM, Part.LEFT_LOWER_ARM, False),
+        (Part.LEFT_LOWER_LEG, Part.LEFT_FOOT, False),
+        (Part.UPPER_TORSO, Part.LEFT_UPPER_ARM, True),
+    ],
+)
+def test_no_cut_leans_far_at_a_hinge(parent: Part, child: Part, flat: bool) -> None:
+    """A square bar along x, whose labels change along a plane that leans by 56 degrees: a flat cut
+    at a shoulder, and none at an elbow or ankle."""
+    side = np.linspace(-0.1, 0.1, 9)
+    x = np.linspace(0.0, 1.2, 61)
+    ring = np.concatenate([
+        np.c_[side[:-1], np.full(8, -0.1)], np.c_[np.full(8, 0.1), side[:-1]],
+        np.c_[side[:0:-1], np.full(8, 0.1)], np.c_[np.full(8, -0.1), side[:0:-1]],
+    ])  # fmt: skip
+    vertices = np.concatenate([np.c_[np.full(len(ring), at), ring] for at in x])
+    count = len(ring)
+    start = (np.arange(len(x) - 1)[:, None] * count + np.arange(count)).ravel()
+    beside = start - start % count + (start + 1) % count
+    faces = np.concatenate([
+        np.c_[start, beside, start + count], np.c_[beside, beside + count, start + count]
+    ])  # fmt: skip
+    lean = np.tan(np.deg2rad(56))
+    part = np.where(vertices[:, 0] - 0.6 > lean * vertices[:, 1], child, parent)
+    joints = np.zeros((N_PARTS, 3))
+    joints[parent], joints[child] = [-0.4, 0, 0], [0.6, 0, 0]
+    joints[Part.LEFT_HAND] = joints[Part.LEFT_LOWER_ARM] + [0.4, 0, 0]
+    body = SolidBody(vertices, faces, np.eye(N_PARTS)[part], np.zeros(len(faces), np.int64))
+    assert np.isfinite(joint_cuts(body, joints).height[:, child]).any() == flat

@@ -92,6 +92,13 @@ def test_labels_that_are_not_the_models_opinion_stay() -> None:
     assert half_line(vertices, weights, LOWER) == pytest.approx(0.34, abs=0.005)
 
 
+def test_what_a_person_painted_stays_far_past_a_joint() -> None:
+    vertices, faces, _, joints = arm()
+    painted = np.where(vertices[:, 0] < 0.36, UPPER, LOWER).astype(np.int64)
+    weights = skin(vertices, faces, painted, joints, opinion=np.eye(N_PARTS)[painted])
+    assert half_line(vertices, weights, LOWER) == pytest.approx(0.36, abs=0.005)
+
+
 def test_a_rigid_piece_is_never_cut() -> None:
     vertices, faces, part, joints = arm()
     rigid = np.full_like(part, LOWER)

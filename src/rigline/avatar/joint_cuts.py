@@ -15,11 +15,19 @@ import numpy as np
 from rigline.avatar.body import N_PARTS, PARENT, Part
 from rigline.avatar.cage_kernel import LIMB_ROOTS
 from rigline.avatar.mesh import Bools, Floats, Ints, components, unique_edges, vertex_areas
-from rigline.avatar.skinning import HINGES, bone_direction
+from rigline.avatar.skinning import bone_direction
 from rigline.avatar.solid import SolidBody
 
 FLAT_SHARE: Final = 0.6
 """A line is made flat if it keeps within so many of its own radii of its plane."""
+
+HINGES: Final = frozenset(
+    (
+        Part.LEFT_LOWER_ARM, Part.LEFT_HAND, Part.RIGHT_LOWER_ARM, Part.RIGHT_HAND,
+        Part.LEFT_LOWER_LEG, Part.LEFT_FOOT, Part.RIGHT_LOWER_LEG, Part.RIGHT_FOOT,
+    )
+)  # fmt: skip
+"""Joints that a cut goes across, more or less; elsewhere it may lean as the labels do."""
 
 HINGE_LEAN: Final = 0.6
 """At a hinge the cut's normal is at least so much the bone's own direction (a cosine of 53°)."""

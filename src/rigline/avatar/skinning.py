@@ -28,9 +28,9 @@ CARRY_DEAD_ZONE = 0.025
 """A boundary this close to where the found joint wants it stays as it is, in shares of height: the
 labels see the surface, and are the better judge of a small difference."""
 
-HINGES = frozenset((Part.LEFT_FOOT, Part.RIGHT_FOOT))
-"""Joints that the boundary is carried to. Elsewhere it has a shape of its own, and only follows
-when the joint is moved; along the arms it has been settled before, by ``settled_arms``."""
+CARRIED_TO_JOINT = frozenset((Part.LEFT_FOOT, Part.RIGHT_FOOT))
+"""Joints that the boundary is carried to, also when nobody has moved them. Elsewhere it has a shape
+of its own; along the arms it has been settled before, by ``settled_arms``."""
 
 ARMS = (
     (Part.LEFT_UPPER_ARM, Part.LEFT_LOWER_ARM, Part.LEFT_HAND),
@@ -102,7 +102,8 @@ def settled_arms(
     where it bends; the joints are found from the whole body, and in rigs made by hand the weights
     of arms change at elbow and wrist, more closely than those of legs at knee and ankle. Within an
     arm, log odds of both are added. What differs from the models' opinion (a rigid piece, a
-    stray patch, what a person painted) stays as it is.
+    stray patch) stays as it is, and so does what a person painted: the opinion there is certain,
+    and two joints weigh less than that.
     """
     out = part.copy()
     of_models = part == opinion.argmax(axis=1)
@@ -140,7 +141,7 @@ def carried_labels(
         if place is None:
             continue
         shift = float(found_joints[child] @ along) - place
-        shift = shift if abs(shift) > CARRY_DEAD_ZONE and child in HINGES else 0.0
+        shift = shift if abs(shift) > CARRY_DEAD_ZONE and child in CARRIED_TO_JOINT else 0.0
         shift += float((joints[child] - found_joints[child]) @ along)
         if abs(shift) < 1e-6:
             continue
