@@ -23,13 +23,13 @@ Arrays = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
 
 
 def orientation(assets: int) -> Arrays:
-    """What ``orient`` asks: two samplings, each turned as the model wants to see it."""
-    return _points(assets, rows=24, points=512, centres=64, neighbours=16)
+    """What ``orient`` asks at first: one sampling in half of the turns."""
+    return _points(assets, rows=12, points=512, centres=64, neighbours=16)
 
 
 def rigging(assets: int) -> Arrays:
-    """What ``rig`` asks: four views."""
-    return _points(assets, rows=4, points=2048, centres=128, neighbours=20)
+    """What ``rig`` asks: three views."""
+    return _points(assets, rows=3, points=2048, centres=128, neighbours=20)
 
 
 ASKED: Mapping[str, Callable[[int], Arrays]] = {

@@ -20,7 +20,7 @@ QUERIES = 70
 
 
 def orientation_inputs(batch: int) -> Inputs:
-    views = orientation_views(box_body().mesh, batch, seed=3)
+    views = list(orientation_views(box_body().mesh, batch, seed=3))
     return {
         "features": np.stack([v.features for v in views]),
         "neighbours": np.stack([v.neighbours for v in views]),

@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,22 @@ import torch
 
 from rigline.inference.contracts import CONTRACTS, STAGE_MODELS
 from rigline.inference.triton_config import configure
+from rigline_training.card_sections import (
+    MEMBERS,
+    RIGGING,
+    TRAINING,
+    Extras,
+    confidence_section,
+    kept_section,
+    members_section,
+    real_section,
+    record_of,
+    training_section,
+)
 from rigline_training.curves import curve_picture, one_after_the_other
 from rigline_training.exported_weights import shares_in
 
-RIGGING, ORIENTATION = "avatar_rigging", "avatar_orientation"
-
-TRAINING, MEMBERS = "## Training\n\n", "## Members\n\n"
+ORIENTATION = "avatar_orientation"
 
 PURPOSE = {
     "avatar_orientation": (
@@ -33,8 +42,8 @@ PURPOSE = {
     ),
     "avatar_rigging": (
         "Finds the fifteen R15 joints of an upright humanoid, the error it expects of each, and "
-        "how far the patches' votes lie apart; and whether what it sees is one standing humanoid "
-        "at all."
+        "how far the votes of patches and networks lie apart; and whether what it sees is one "
+        "standing humanoid at all."
     ),
 }
 
@@ -72,180 +81,12 @@ def card(name: str, training: Sequence[str], model: Path, extras: Extras) -> str
         "Licence: Apache-2.0, like the rest of Rigline; no third-party weights or characters went "
         "into it.\n",
         *training,
-        _real(extras),
+        real_section(extras),
     ]
     if name != ORIENTATION:
-        text.append(_confidence(extras))
+        text.append(confidence_section(extras))
     text.append(f"## Limits\n\n{LIMITS}")
     return "\n".join(part for part in text if part)
-
-
-def training_section(name: str, run: Path, extras: Extras) -> str:
-    """What a card tells of the run that its (large) network came from."""
-    record, kept = _record(run), _scores(run)
-    start = record["options"].get("init_from")
-    return (
-        f"{TRAINING}{kept['samples']:,} synthetic characters, {kept['step']:,} steps, "
-        f"{kept['seconds'] / 60:.0f} minutes on {record['options']['threads']} thread(s) of a "
-        f"{record['options']['device']}; network `{json.dumps(record['network'])}`, seed "
-        f"{record['options']['seed']}. "
-        + ("It went on from the weights of the version before. " if start else "")
-        + _averaged(record)
-        + _before(extras.before if name == RIGGING else ())
-        + f"Code `{record['revision']}`, data sha256 `{record['data_sha256'][:16]}`. Commands: "
-        "`training/README.md`.\n\n"
-        "On synthetic characters that were not trained on, single view (`paper dolls` are a style "
-        f"that no training character has):\n\n| | |\n|---|---|\n{_figures(kept)}\n\n"
-        "![learning curves](curves.png)\n" + (f"\n{_likeness(extras)}" if name == RIGGING else "")
-    )
-
-
-def kept_section(card_before: Path, heading: str) -> str:
-    """A section as the card before has it, where the folder of the run is gone."""
-    before = card_before.read_text() if card_before.exists() else ""
-    _, found, rest = before.partition(heading)
-    if not found:
-        raise SystemExit(f"There is no run, and no {card_before} that tells of one. See --runs.")
-    return f"{heading}{rest.partition('## ')[0].rstrip()}\n"
-
-
-def _members(runs: Sequence[Path], shares: Sequence[float]) -> str:
-    records = [_record(run) for run in runs]
-    rows = "\n".join(
-        f"| `{json.dumps(record['network'])}` | {record['options']['seed']} | "
-        f"{kept['samples']:,} | {kept['step']:,} | {kept['seconds'] / 60:.0f} | "
-        f"{kept['joint_error']:.2f} / "
-        f"{100 * kept['part_accuracy']:.1f} | {kept['paper_dolls_joint_error']:.2f} / "
-        f"{100 * kept['paper_dolls_part_accuracy']:.1f} |"
-        for record, kept in zip(records, map(_scores, runs), strict=True)
-    )
-    made = sorted({(r["revision"], r["data_sha256"][:16]) for r in records})
-    return (
-        f"{MEMBERS}The file asks smaller networks beside the large one that is told of above, "
-        "trained from nothing\nand apart from it, and joins their answers. The large one counts "
-        f"{shares[0]:.0%}, each of the {len(runs)} members {shares[-1]:.0%}.\n"
-        "On synthetic characters that were not trained on, single view (joint error in % of height "
-        "/\npart accuracy in %):\n\n"
-        "| network | seed | characters | steps | minutes | usual | paper dolls |\n"
-        f"|---|--:|--:|--:|--:|--:|--:|\n{rows}\n\n"
-        + "; ".join(f"Code `{code}`, data sha256 `{data}`" for code, data in made)
-        + ".\n\n![learning curves of the members](members.png)\n"
-    )
-
-
-def _record(run: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((run / "record.json").read_text())
-    if not record["revision"]:
-        raise SystemExit(f"{run}/record.json names no revision: the run was outside of git.")
-    return record
-
-
-def _scores(run: Path) -> dict[str, float]:
-    """What the weights that were kept of a run scored, and when."""
-    best = torch.load(run / "best.pt", weights_only=False, map_location="cpu")
-    return best["history"][-1]
-
-
-def _figures(scores: dict[str, float]) -> str:
-    return "\n".join(
-        f"| {k.replace('_', ' ')} | {v:.4g} |" for k, v in scores.items() if isinstance(v, float)
-    )
-
-
-def _averaged(record: dict[str, Any]) -> str:
-    share, runs = record.get("averaged_share", 1.0), record.get("averaged_runs", [])
-    said = ""
-    if len(runs) > 1:
-        each = " and ".join(f"{r['steps']:,} steps with seed {r['seed']}" for r in runs)
-        said = f"What ships is the mean of {len(runs)} such runs ({each}). "
-    if share < 1.0:
-        said += (
-            f"{share:.0%} of it is these weights and the rest those before, the share that did "
-            "best on the held-out styles. "
-        )
-    return said
-
-
-def _before(records: Sequence[dict[str, Any]]) -> str:
-    if not records:
-        return ""
-    each = "; ".join(
-        f"{r['steps']:,} steps on {r['history'][-1]['samples']:,} characters (seed "
-        f"{r['options']['seed']}, code `{r['revision']}`)"
-        for r in records
-    )
-    return f"Runs that led to its start: {each}. "
-
-
-@dataclass(frozen=True)
-class Extras:
-    """What cards tell beside the run: scores on real characters, of the likeness head, what
-    confidence is worth, the records of runs before, and the members' runs. Each may be missing."""
-
-    real: dict[str, Any] | None
-    likeness: dict[str, float] | None
-    confidence: dict[str, Any] | None
-    before: tuple[dict[str, Any], ...] = ()
-    members: tuple[Path, ...] = ()
-
-
-def _likeness(extras: Extras) -> str:
-    if not extras.likeness:
-        return ""
-    rows = "\n".join(f"| {k.replace('_', ' ')} | {v:.3f} |" for k, v in extras.likeness.items())
-    return (
-        "`humanoid` comes from a head of its own on the frozen network, trained on odd things\n"
-        "(beasts, busts, seated figures, groups, furniture). Share judged right, all\n"
-        "of them not trained on:\n\n"
-        f"| | |\n|---|---|\n{rows}\n"
-    )
-
-
-def _real(extras: Extras) -> str:
-    real = extras.real
-    if not real:
-        return ""
-    keys = (
-        "joint_mean", "joint_mean_limb", "pck5", "seg_acc_area", "seg_miou", "weight_l1",
-        "deform_mean",
-    )  # fmt: skip
-    rows = "\n".join(
-        f"| {k} | {real['summary'][k]['mean']:.2f} | {real['summary'][k]['median']:.2f} |"
-        for k in keys
-    )
-    return (
-        f"## On real characters\n\n{real['n']} rigged game characters, none of them trained "
-        f"on, whole pipeline, {real['failures']} failed, {real['lr_swapped']} with "
-        f"left and right swapped:\n\n| | mean | median |\n|---|---|---|\n{rows}\n\n"
-        "Joint errors and deformation in % of height, accuracy and overlap in %, weight distance\n"
-        "from 0 to 2, every vertex alike.\n"
-    )
-
-
-def _confidence(extras: Extras) -> str:
-    if not extras.confidence:
-        return ""
-    keys = ("joint_error", "part_accuracy", "not_acceptable", "auroc", "calibration_error",
-            "auroc_joints", "calibration_error_joints")  # fmt: skip
-    names = list(extras.confidence)
-    rows = "\n".join(
-        f"| {k.replace('_', ' ')} | "
-        + " | ".join(_number(extras.confidence[n][k]) for n in names) + " |"
-        for k in keys
-    )  # fmt: skip
-    head = " | ".join(n.replace("_", " ") for n in names)
-    return (
-        "## What the confidence is worth\n\nThe policy's confidence on three styles that no "
-        "training character has. The ramps were\nset on the first; the others only report. A "
-        "result is acceptable with a mean joint error of\nat most 5 % of height and 85 % of the "
-        "area right.\n\n"
-        f"| | {head} |\n|---|{'---|' * len(names)}\n{rows}\n\n"
-        "![reliability](reliability.png)\n"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def describe(
@@ -259,17 +100,22 @@ def describe(
         training = [kept_section(card_file, TRAINING)]
     else:
         training = [training_section(name, run, extras)]
-        record = _record(run)
+        record = record_of(run)
         history = (
             one_after_the_other((*extras.before, record)) if name == RIGGING else record["history"]
         )
         keys = [k for k in ("joint_error", "part_accuracy", "turn_accuracy") if k in history[-1]]
         folder.joinpath("curves.png").write_bytes(curve_picture({"": history}, keys))
     shares = shares_in(model)
-    if len(shares) > 1 and len(extras.members) == len(shares) - 1:
-        training.append(_members(extras.members, shares))
+    if name == RIGGING and extras.members and len(extras.members) != len(shares) - 1:
+        raise SystemExit(
+            f"{model} has {len(shares) - 1} members, --members names {len(extras.members)} runs."
+        )
+    if len(shares) > 1 and extras.members:
+        training.append(members_section(extras.members, shares))
         histories = {
-            f"member {k}": _record(run)["history"] for k, run in enumerate(extras.members, start=1)
+            f"member {k}": record_of(run)["history"]
+            for k, run in enumerate(extras.members, start=1)
         }
         curves = curve_picture(histories, ("joint_error", "part_accuracy"))
         folder.joinpath("members.png").write_bytes(curves)
@@ -315,7 +161,7 @@ def main() -> None:
         torch.load(likeness, weights_only=False)["scores"] if likeness.exists() else None,
         _read(args.runs / "confidence" / "confidence.json"),
         tuple(_read(folder / "record.json") for folder in args.before),
-        tuple(args.members),
+        tuple(run for run in args.members if (run / "record.json").exists()),
     )
     for name in STAGE_MODELS:
         run = run_of(name, args.runs)

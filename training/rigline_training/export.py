@@ -20,7 +20,13 @@ from rigline.avatar.canonical import (
     N_ORIENTATION_POINTS,
 )
 from rigline.avatar.sampling import N_NEIGHBOURS, N_PATCHES, N_POINTS
-from rigline_training.exported_weights import NETWORKS, SHARES, load_exported, networks_in
+from rigline_training.exported_weights import (
+    NETWORKS,
+    SHARES,
+    load_exported,
+    networks_in,
+    shares_in,
+)
 from rigline_training.networks import BodyNetwork, LikenessHead, OrientationNetwork
 
 OPSET = 17
@@ -30,8 +36,6 @@ PARTS_ONLY = (
     "from_patches", "from_query", "from_joints", "from_bones", "classify", "bones", "bone_ends",
 )  # fmt: skip
 """What of the body network the joints do not need."""
-
-Body = TypeVar("Body", bound=BodyNetwork)
 
 
 class JointFinder(BodyNetwork):
@@ -53,50 +57,37 @@ class JointFinder(BodyNetwork):
         return tokens, *self.joints(features, tokens)
 
 
-class Ensemble(nn.Module):
-    """A large network and smaller members, each of which counts ``share``; the large one the rest.
+class Segmentation(nn.Module):
+    """The body network as asked for parts: probabilities (B, Q, 15) at query points."""
 
-    Networks that were trained apart err differently, and their mean errs less than each
-    (Lakshminarayanan et al. 2017, "Deep ensembles").
-    """
-
-    def __init__(
-        self, net: BodyNetwork, members: Sequence[BodyNetwork] = (), share: float = 0.0
-    ) -> None:
+    def __init__(self, net: BodyNetwork) -> None:
         super().__init__()
-        self.net, self.members = net, nn.ModuleList(members)
-        shares = torch.tensor([1 - share * len(members)] + [share] * len(members))
-        self.register_buffer("shares", shares, persistent=False)
-
-
-class Segmentation(Ensemble):
-    """Body networks as asked for parts: probabilities (B, Q, 15) at query points.
-
-    Opinions are pooled by the weighted mean of their logarithms.
-    """
+        self.net = net
 
     def forward(self, features: Tensor, neighbours: Tensor, queries: Tensor) -> Tensor:
-        logits = self.net(features, neighbours, queries)[0]
-        if not self.members:
-            return torch.softmax(logits, dim=-1)
-        each = [logits] + [member(features, neighbours, queries)[0] for member in self.members]
-        pooled = torch.log_softmax(torch.stack(each, dim=-1), dim=-2) * self.shares
-        return torch.softmax(pooled.sum(-1), dim=-1)
+        logits, _, _, _ = self.net(features, neighbours, queries)
+        return torch.softmax(logits, dim=-1)
 
 
-class Rigging(Ensemble):
+class Rigging(nn.Module):
     """Body networks as asked for joints, and whether there is a humanoid to have them.
 
-    Joints and log scales are weighted means; what networks disagree on adds to the dispersion, as
-    in a mixture. ``likeness`` judges what the large network sees.
+    ``members`` are smaller networks that are asked beside the first one: networks that were trained
+    apart err differently (Lakshminarayanan et al. 2017, "Deep ensembles"). A network's joint weighs
+    as it is sure of it: its share, ``share`` for each member and the rest for the first, over the
+    variance that it expects. Log scales are means with the same weights, and what networks disagree
+    on adds to the dispersion, as in a mixture. ``likeness`` judges what the first network sees.
     """
 
     def __init__(
         self, net: JointFinder, likeness: LikenessHead, members: Sequence[JointFinder] = (),
         share: float = 0.0,
     ) -> None:  # fmt: skip
-        super().__init__(net, members, share)
-        self.likeness = likeness
+        super().__init__()
+        self.net, self.likeness = net, likeness
+        self.members = nn.ModuleList(members)
+        shares = torch.tensor([1 - share * len(members)] + [share] * len(members))
+        self.register_buffer("shares", shares, persistent=False)
 
     def forward(
         self, features: Tensor, neighbours: Tensor
@@ -108,10 +99,11 @@ class Rigging(Ensemble):
         found = [(joints, log_scale, dispersion)]
         found += [member(features, neighbours)[1:] for member in self.members]
         places, scales, spreads = (torch.stack(each, dim=-1) for each in zip(*found, strict=True))
-        mean = (places * self.shares).sum(-1)
+        weight = torch.softmax(self.shares.log() - 2 * scales, dim=-1)  # (B, 15, networks)
+        mean = (places * weight[:, :, None]).sum(-1)
         apart = ((places - mean[..., None]) ** 2).sum(dim=-2)
-        spread = ((spreads**2 + apart) * self.shares).sum(-1).sqrt()
-        return mean, (scales * self.shares).sum(-1), spread, humanoid
+        spread = ((spreads**2 + apart) * weight).sum(-1).sqrt()
+        return mean, (scales * weight).sum(-1), spread, humanoid
 
 
 class Orientation(nn.Module):
@@ -144,6 +136,7 @@ def export(
     torch.onnx.export(
         module, example, str(path), input_names=inputs, output_names=outputs,
         dynamic_axes=dynamic, opset_version=OPSET, dynamo=False,
+        do_constant_folding=False,  # weights keep their names; ONNX Runtime folds when it loads
     )  # fmt: skip
     _note_networks(module, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -161,10 +154,12 @@ def _note_networks(module: nn.Module, path: Path) -> None:
     """Leave the networks' arguments and what each counts in the file, the large one first."""
     networks = [module.net, *getattr(module, "members", ())]
     model = onnx.load(path)
-    kept = {NETWORKS: json.dumps([n.config for n in networks])}
-    if len(networks) > 1:
-        kept[SHARES] = json.dumps([round(share, 6) for share in module.shares.tolist()])
-    onnx.helper.set_model_props(model, kept)
+    shares = module.shares.tolist() if isinstance(module, Rigging) else [1.0]
+    kept = {
+        NETWORKS: [n.config for n in networks],
+        SHARES: [round(share, 6) for share in shares],
+    }
+    onnx.helper.set_model_props(model, {k: json.dumps(v) for k, v in kept.items()})
     onnx.save(model, path)
 
 
@@ -173,8 +168,11 @@ def _checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def body_from(source: Path, kind: type[Body] = BodyNetwork) -> Body:
-    """A body network with the weights of a checkpoint, or of the first network of an ONNX file."""
+Network = TypeVar("Network", BodyNetwork, JointFinder, OrientationNetwork)
+
+
+def network_from(source: Path, kind: type[Network]) -> Network:
+    """A network with the weights of a checkpoint, or of the first network of an ONNX file."""
     if source.suffix == ".onnx":
         net = kind(**networks_in(source)[0])
         load_exported(net, source)
@@ -184,6 +182,18 @@ def body_from(source: Path, kind: type[Body] = BodyNetwork) -> Body:
     wanted = net.state_dict()
     net.load_state_dict({k: v for k, v in state["average"].items() if k in wanted})
     return net
+
+
+def members_of(
+    body: Path, members: Sequence[Path], share: float
+) -> tuple[list[JointFinder], float]:
+    """The members that are named, and what each counts; or else those of an exported ``body``."""
+    if members or body.suffix != ".onnx":
+        return [network_from(member, JointFinder) for member in members], share
+    found = [JointFinder(**config) for config in networks_in(body)[1:]]
+    for k, net in enumerate(found):
+        load_exported(net, body, f"members.{k}.")
+    return found, shares_in(body)[-1]
 
 
 def likeness_from(source: Path, width: int) -> LikenessHead:
@@ -203,18 +213,19 @@ def export_body(
     """Both questions to the body network, each as a model of its own.
 
     ``parts`` is what answers for the parts, where another network knows them better. ``members``
-    are smaller networks that are asked beside it, ``share`` is what each of them counts.
+    are smaller networks that are asked for the joints too, ``share`` is what each of them counts.
     """
-    finder, namer = body_from(body, JointFinder), body_from(parts or body)
+    others, share = members_of(body, members, share)
+    finder, namer = network_from(body, JointFinder), network_from(parts or body, BodyNetwork)
     features, neighbours = _example(N_POINTS, N_PATCHES, N_NEIGHBOURS, 2)
     queries = torch.rand(2, 777, 6) - 0.5
     answers = ["joints", "log_scale", "dispersion", "humanoid"]
     batch = {k: {0: "batch"} for k in ("features", "neighbours", *answers)}
     asked = {k: {0: "batch", 1: "queries"} for k in ("queries", "probability")}
-    segmentation = Segmentation(namer, [body_from(m) for m in members], share)
+    segmentation = Segmentation(namer)
     rigging = Rigging(
         finder, likeness_from(likeness, finder.config["width"]),
-        [body_from(m, JointFinder) for m in members], share,
+        others, share,
     )  # fmt: skip
     return {
         "avatar_segmentation": export(
@@ -230,10 +241,8 @@ def export_body(
     }  # fmt: skip
 
 
-def export_orientation(checkpoint: Path, repository: Path) -> dict[str, float]:
-    state = _checkpoint(checkpoint)
-    net = OrientationNetwork(**state["config"])
-    net.load_state_dict(state["average"])
+def export_orientation(source: Path, repository: Path) -> dict[str, float]:
+    net = network_from(source, OrientationNetwork)
     example = _example(N_ORIENTATION_POINTS, N_ORIENTATION_PATCHES, N_ORIENTATION_NEIGHBOURS, 2)
     names = ["features", "neighbours"], ["log_probability", "yaw"]
     dynamic = {k: {0: "batch"} for k in (*names[0], *names[1])}
@@ -255,10 +264,11 @@ def main() -> None:
         type=Path,
         nargs="*",
         default=[],
-        help="checkpoints of smaller body networks, asked beside the large ones",
+        help="checkpoints of smaller body networks, asked for the joints beside the large one; "
+        "default: those in --body, if exported",
     )
-    p.add_argument("--share", type=float, default=0.25, help="what each member counts")
-    p.add_argument("--orientation", type=Path, help="checkpoint of train_orientation")
+    p.add_argument("--share", type=float, default=0.3, help="what each member counts")
+    p.add_argument("--orientation", type=Path, help="checkpoint of train_orientation, or exported")
     p.add_argument("--repository", type=Path, required=True, help="the folder models_repo/")
     args = p.parse_args()
     worst = {}

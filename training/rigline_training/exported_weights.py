@@ -1,8 +1,6 @@
 """Weights taken back out of an exported model, to go on training where no checkpoint is kept.
 
-The exporter keeps the names of parameters, but folds the transposition of a linear layer's weight
-into a nameless constant. Which layer a constant belongs to is told by the node that uses it: the
-path of its name is the path of the module.
+The exporter folds no constants, so that every parameter keeps its name and shape in the file.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -25,47 +22,35 @@ NETWORKS = "networks"
 """Under this name the file keeps the arguments of its networks, as JSON."""
 
 SHARES = "shares"
-"""Under this name, where there are several networks, what each counts."""
+"""Under this name what each of them counts."""
 
 
 def networks_in(model: Path) -> list[dict[str, Any]]:
-    """Arguments of the networks in a file, the first one's first; files from before they were
-    kept hold one network of the default size."""
-    return list(_kept(model, NETWORKS, [{}]))
+    """Arguments of the networks in a file, the first one's first."""
+    return list(_kept(model, NETWORKS))
 
 
 def shares_in(model: Path) -> list[float]:
     """What each network of a file counts; together one."""
-    return list(_kept(model, SHARES, [1.0]))
+    return list(_kept(model, SHARES))
 
 
-def _kept(model: Path, name: str, default: Any) -> Any:
+def _kept(model: Path, name: str) -> Any:
     found = {p.key: p.value for p in onnx.load(model).metadata_props}
-    return json.loads(found[name]) if name in found else default
-
-
-def module_path(node_name: str) -> str:
-    """The module that made a node: ``/net/a/a.0/MatMul`` comes from ``net.a.0``."""
-    path: list[str] = []
-    for name in node_name.strip("/").split("/")[:-1]:
-        if path and name.startswith(path[-1] + "."):
-            path[-1] = name
-        else:
-            path.append(name)
-    return ".".join(path)
+    if name not in found:
+        raise ValueError(f"{model} does not say its {name}; was it written by the exporter?")
+    return json.loads(found[name])
 
 
 def exported_weights(model: Path, network: str = FIRST) -> dict[str, Tensor]:
     """Parameters of a network by name, as ``state_dict`` has them, from an ONNX file of ours."""
-    graph = onnx.load(model).graph
-    constants = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
-    found = {k.removeprefix(network): v for k, v in constants.items() if k.startswith(network)}
-    for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in constants:
-            path = module_path(node.name)
-            if path.startswith(network) or (network == FIRST and not path.startswith("members.")):
-                found[f"{path.removeprefix(network)}.weight"] = constants[node.input[1]].T
-    return {k: torch.from_numpy(np.array(v, order="C")) for k, v in found.items()}
+    return {
+        constant.name.removeprefix(network): torch.from_numpy(
+            numpy_helper.to_array(constant).copy()
+        )
+        for constant in onnx.load(model).graph.initializer
+        if constant.name.startswith(network)
+    }
 
 
 def load_exported(net: nn.Module, model: Path, network: str = FIRST) -> None:

@@ -7,6 +7,7 @@ box centred on X = Z = 0, height 1.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,8 +52,10 @@ def axis_turns() -> Floats:
 TURNS: Final = axis_turns()
 """Class k of the orientation model: the input is the upright character turned by TURNS[k]."""
 
-EVEN: Final = np.linalg.det(np.abs(TURNS)) > 0
-"""``(24,)`` the turns that permute the axes evenly (the rotations of a tetrahedron)."""
+EVEN_TURNS: Final = np.flatnonzero(np.linalg.det(np.abs(TURNS)) > 0)
+ODD_TURNS: Final = np.setdiff1d(np.arange(len(TURNS)), EVEN_TURNS)
+"""The twelve turns that permute the axes evenly, which are a group (that of a tetrahedron), and the
+others: either half shows an asset from all sides, however it was turned."""
 
 
 def _composition() -> Ints:
@@ -178,33 +181,27 @@ def far_specks(mesh: TriangleMesh) -> Bools:
     return specks if lost < MAX_SPECKS_SHARE * area.sum() else np.zeros(len(specks), bool)
 
 
-def orientation_views(mesh: TriangleMesh, samplings: int, seed: int) -> list[Patches]:
+def orientation_views(mesh: TriangleMesh, samplings: int, seed: int) -> Iterator[Patches]:
     """The orientation model's inputs: some samplings of the surface, scaled to a unit box.
 
     Each cloud is centred on the middle of its 1 % to 99 % box and divided by that box's longest
     side, so that a lance or a stray vertex changes little.
     """
-    views = []
     for k in range(samplings):
         cloud = sample_surface(mesh, N_ORIENTATION_POINTS, np.random.default_rng([seed, k]))
         low, high = np.quantile(cloud.points, [0.01, 0.99], axis=0)
         scale = max(float((high - low).max()), 1e-12)
         unit = PointCloud((cloud.points - (low + high) / 2) / scale, cloud.normals)
-        views.append(patches(unit, N_ORIENTATION_PATCHES, N_ORIENTATION_NEIGHBOURS))
-    return views
+        yield patches(unit, N_ORIENTATION_PATCHES, N_ORIENTATION_NEIGHBOURS)
 
 
-def turned_views(even: Patches, odd: Patches) -> tuple[Floats, Ints]:
-    """Two views shared out over the 24 turns: features (24, n, 6) and neighbours (24, p, k).
-
-    ``even`` is turned by the twelve turns that permute the axes evenly, a subgroup, and ``odd`` by
-    the others; so every asset is seen from all sides and in two samplings, however it was turned.
-    """
-    turn = TURNS.transpose(0, 2, 1).astype(np.float32)
-    views = [even if is_even else odd for is_even in EVEN]
-    features = np.stack([view.features for view in views])
-    turned = np.concatenate([features[..., :3] @ turn, features[..., 3:] @ turn], axis=2)
-    return turned, np.stack([view.neighbours for view in views])
+def turned_view(view: Patches, turns: Ints) -> tuple[Floats, Ints]:
+    """One view turned by each of ``turns (t,)``: features (t, n, 6) and neighbours (t, p, k)."""
+    turn = TURNS[turns].transpose(0, 2, 1).astype(np.float32)
+    points = view.features[None, :, :3] @ turn
+    normals = view.features[None, :, 3:] @ turn
+    features = np.concatenate([points, normals], axis=2)
+    return features, np.repeat(view.neighbours[None], len(turns), axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,23 +225,27 @@ class Orientation:
 
 
 def vote_orientation(
-    log_probability: Floats, yaw: Floats, prior: Floats | None = None, sharpness: float = 1.0
+    turns: Ints,
+    log_probability: Floats,
+    yaw: Floats,
+    prior: Floats | None = None,
+    sharpness: float = 1.0,
 ) -> Orientation:
     """Join what the model says of turned copies of one asset.
 
-    ``log_probability (24, 24)``: for each applied turn g, the model's log probabilities.
-    ``yaw (24, 2)``: cosine and sine of the yaw it saw. ``prior (24,)`` are log probabilities to
-    add, from what the file format promises. If the asset is turned by c, its copy turned by g
-    shows class g∘c, so the votes for c are read off the composition table.
+    ``log_probability (t, 24)``: for each of the applied ``turns (t,)`` the model's log
+    probabilities. ``yaw (t, 2)``: cosine and sine of the yaw it saw. ``prior (24,)`` are log
+    probabilities to add, from what the file format promises. If the asset is turned by c, its copy
+    turned by g shows class g∘c, so the votes for c are read off the composition table.
     """
-    rows = np.arange(len(TURNS))[:, None]
-    votes = log_probability[rows, COMPOSED].mean(axis=0) * sharpness
+    shown = COMPOSED[turns]
+    votes = np.take_along_axis(log_probability, shown, axis=1).mean(axis=0) * sharpness
     if prior is not None:
         votes = votes + prior
     probability = np.exp(votes - votes.max())
     probability /= probability.sum()
     turn = int(probability.argmax())
-    agrees = COMPOSED[:, turn] == log_probability.argmax(axis=1)
+    agrees = shown[:, turn] == log_probability.argmax(axis=1)
     average = (yaw[agrees] if agrees.any() else yaw).mean(axis=0)
     angle = float(np.clip(np.arctan2(average[1], average[0]), -MAX_YAW_RAD, MAX_YAW_RAD))
     ranked = np.sort(probability)[::-1]

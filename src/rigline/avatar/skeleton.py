@@ -38,7 +38,7 @@ class JointOpinions:
     """What the views say, put right for mirroring: lengths in shares of height.
 
     ``joints (s, 15, 3)``, ``log_scale (s, 15)`` the error the model expects, as a logarithm,
-    ``dispersion (s, 15)`` how far apart the patches' votes are.
+    ``dispersion (s, 15)`` how far apart the votes of patches and networks are.
     """
 
     joints: Floats

@@ -1,4 +1,4 @@
-"""How the body models see a canonical mesh: several samplings, half of them mirrored.
+"""How the body models see a canonical mesh: several samplings, every second one mirrored.
 
 Averaging over samplings and mirror images lowers the error, and what the views disagree on is the
 best evidence of doubt that the models give.

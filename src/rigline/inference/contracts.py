@@ -148,7 +148,7 @@ CONTRACTS: Final[Mapping[str, ModelContract]] = {
                 Tensor("log_probability", "FP32", (len(TURNS),)),
                 Tensor("yaw", "FP32", (2,)),
             ),
-            max_batch=4 * len(TURNS),  # a request is one asset in all its turns
+            max_batch=4 * len(TURNS),  # a request is one asset in half of its turns
         ),
         ModelContract(
             "avatar_segmentation",

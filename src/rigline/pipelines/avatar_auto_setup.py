@@ -19,11 +19,11 @@ SOURCE_CODEC = Codec("model.safetensors", SourceModel.to_bytes, SourceModel.from
 
 BODY_STAGES = (
     Stage("ingest", 2, (ASSET,), stages.ingest, SOURCE_CODEC),
-    Stage("orient", 4, ("ingest",), stages.orient,
+    Stage("orient", 5, ("ingest",), stages.orient,
           array_codec("canonical.safetensors", CanonicalMesh), models=("avatar_orientation",)),
-    Stage("segment", 5, ("orient",), stages.segment_parts,
+    Stage("segment", 6, ("orient",), stages.segment_parts,
           array_codec("parts.safetensors", Segmentation), models=("avatar_segmentation",)),
-    Stage("rig", 6, ("ingest", "orient"), stages.rig,
+    Stage("rig", 7, ("ingest", "orient"), stages.rig,
           array_codec("skeleton.safetensors", Skeleton), models=("avatar_rigging",)),
     Stage("skin", 4, ("ingest", "orient", "segment", "rig"), stages.skin_body,
           array_codec("weights.safetensors", SkinWeights)),
