@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +31,13 @@ def ledger(sqlite_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     services = SimpleNamespace(ui=ui, ledger=sqlite_ledger, desk=desk)
     monkeypatch.setattr(office, "_office", services)
     return sqlite_ledger
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit puts its script in the place of ``__main__``; processes that later tests start
+    would run that script first."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 def _script(person: str) -> None:
