@@ -9,6 +9,7 @@ from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.joint_cuts import joint_cuts
 from rigline.avatar.mesh import Ints
 from rigline.avatar.solid import SolidBody
+from tests.support.bodies import tube
 
 
 def strip(parts: list[int]) -> SolidBody:
@@ -54,18 +55,11 @@ def test_no_cut_leans_far_at_a_hinge(parent: Part, child: Part, flat: bool) -> N
     """A square bar along x, whose labels change along a plane that leans by 56 degrees: a flat cut
     at a shoulder, and none at an elbow or ankle."""
     side = np.linspace(-0.1, 0.1, 9)
-    x = np.linspace(0.0, 1.2, 61)
     ring = np.concatenate([
         np.c_[side[:-1], np.full(8, -0.1)], np.c_[np.full(8, 0.1), side[:-1]],
         np.c_[side[:0:-1], np.full(8, 0.1)], np.c_[np.full(8, -0.1), side[:0:-1]],
     ])  # fmt: skip
-    vertices = np.concatenate([np.c_[np.full(len(ring), at), ring] for at in x])
-    count = len(ring)
-    start = (np.arange(len(x) - 1)[:, None] * count + np.arange(count)).ravel()
-    beside = start - start % count + (start + 1) % count
-    faces = np.concatenate([
-        np.c_[start, beside, start + count], np.c_[beside, beside + count, start + count]
-    ])  # fmt: skip
+    vertices, faces = tube(np.linspace(0.0, 1.2, 61), ring)
     lean = np.tan(np.deg2rad(56))
     part = np.where(vertices[:, 0] - 0.6 > lean * vertices[:, 1], child, parent)
     joints = np.zeros((N_PARTS, 3))

@@ -6,18 +6,17 @@ import pytest
 from rigline.avatar.body import N_PARTS, Part
 from rigline.avatar.mesh import Floats, Ints
 from rigline.avatar.skinning import JOINT_SPREAD, SkinWeights, skin, strongest, weight_evidence
+from tests.support.bodies import tube
 
 UPPER, LOWER, HAND = Part.LEFT_UPPER_ARM, Part.LEFT_LOWER_ARM, Part.LEFT_HAND
 
 
 def arm(rings: int = 121, segments: int = 10) -> tuple[Floats, Ints, Ints, Floats]:
     """A tube along +X from 0.1 to 0.5 with shoulder, elbow and wrist: mesh, parts and joints."""
-    x = np.repeat(np.linspace(0.1, 0.5, rings), segments)
-    angle = np.tile(np.linspace(0, 2 * np.pi, segments, endpoint=False), rings)
-    vertices = np.c_[x, 0.7 + 0.03 * np.cos(angle), 0.03 * np.sin(angle)]
-    r, s = np.meshgrid(np.arange(rings - 1), np.arange(segments), indexing="ij")
-    a, b = (r * segments + s).ravel(), (r * segments + (s + 1) % segments).ravel()
-    faces = np.concatenate([np.c_[a, b, a + segments], np.c_[b, b + segments, a + segments]])
+    angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
+    ring = np.c_[0.7 + 0.03 * np.cos(angle), 0.03 * np.sin(angle)]
+    vertices, faces = tube(np.linspace(0.1, 0.5, rings), ring)
+    x = vertices[:, 0]
     joints = np.tile([0.0, 0.6, 0.0], (N_PARTS, 1))
     joints[UPPER], joints[LOWER], joints[HAND] = [0.1, 0.7, 0], [0.28, 0.7, 0], [0.43, 0.7, 0]
     part = np.where(x < 0.28, UPPER, np.where(x < 0.43, LOWER, HAND)).astype(np.int64)

@@ -125,15 +125,10 @@ def test_attempts_count_however_their_driver_ended(ledger: Ledger, tmp_path: Pat
     office.write(["fatal"])
     batch = office.begin()
 
-    def machine_dies(order: Order) -> bool:
-        if order.errands:
-            raise Killed
-        return False
-
     for _ in range(2):
         with pytest.raises(Killed):
-            office.drive(batch, loses=machine_dies)
-    office.drive(batch, loses=machine_dies)
+            office.drive(batch, loses=_machine_dies)
+    office.drive(batch, loses=_machine_dies)
     (one,) = office.outcomes(batch)
     assert one.dead is not None
     assert (one.item.state, one.dead.kind) == (ItemState.DEAD, FaultKind.LOST)
@@ -306,13 +301,8 @@ def test_a_spent_item_whose_job_was_put_back_ends_and_stops_no_other(
     office.write(["one two three four"])
     batch = office.begin()
 
-    def machine_dies(order: Order) -> bool:
-        if order.errands:
-            raise Killed
-        return False
-
     with pytest.raises(Killed):
-        office.drive(batch, loses=machine_dies)
+        office.drive(batch, loses=_machine_dies)
     (spent,) = office.items(batch, ItemState.RUNNING)
     assert spent.job_id is not None
     _put_back(office, spent.job_id, way)
@@ -371,6 +361,12 @@ def test_jobs_put_back_by_hand_run_when_the_batch_is_resumed(
     assert len(replay_jobs(ledger, JobFilter(batch=batch.id), office.clock())) == 1
     office.drive(batch)
     assert office.states(batch) == Counter(done=1)
+
+
+def _machine_dies(order: Order) -> bool:
+    if order.errands:
+        raise Killed
+    return False
 
 
 def _put_back(office: BatchOffice, job_id: str, way: str) -> None:

@@ -201,3 +201,13 @@ def _unit_sphere(segments: int) -> tuple[Floats, Ints]:
             a, b = r * segments + k, r * segments + following
             faces += [(a, b, b + segments), (a, b + segments, a + segments)]
     return points, np.array(faces, np.int64)
+
+
+def tube(x: Floats, ring: Floats) -> tuple[Floats, Ints]:
+    """An open tube along X, ``ring (s, 2)`` of y and z at each of ``x (r,)``: vertices, faces."""
+    rings, segments = len(x), len(ring)
+    vertices = np.c_[np.repeat(x, segments), np.tile(ring, (rings, 1))]
+    r, s = np.meshgrid(np.arange(rings - 1), np.arange(segments), indexing="ij")
+    a, b = (r * segments + s).ravel(), (r * segments + (s + 1) % segments).ravel()
+    faces = np.concatenate([np.c_[a, b, a + segments], np.c_[b, b + segments, a + segments]])
+    return vertices, faces

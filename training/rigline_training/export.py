@@ -152,9 +152,10 @@ def export(
 
 def _note_networks(module: nn.Module, path: Path) -> None:
     """Leave the networks' arguments and what each counts in the file, the large one first."""
-    networks = [module.net, *getattr(module, "members", ())]
+    networks, shares = [module.net], [1.0]
+    if isinstance(module, Rigging):
+        networks, shares = [module.net, *module.members], module.shares.tolist()
     model = onnx.load(path)
-    shares = module.shares.tolist() if isinstance(module, Rigging) else [1.0]
     kept = {
         NETWORKS: [n.config for n in networks],
         SHARES: [round(share, 6) for share in shares],

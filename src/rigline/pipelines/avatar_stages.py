@@ -112,7 +112,7 @@ def ask_orientation(
 ) -> Orientation:
     """How the asset stands, from one sampling in half of the turns; where that is not decisive,
     another sampling is asked about in the other half."""
-    views = orientation_views(mesh, 2, SEED)
+    views = orientation_views(mesh, len(HALVES), SEED)
     log_probability, yaw = np.zeros((0, len(TURNS))), np.zeros((0, 2))
     for asked, (view, turns) in enumerate(zip(views, HALVES, strict=True), start=1):
         features, neighbours = turned_view(view, turns)
